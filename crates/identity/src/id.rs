@@ -1,0 +1,127 @@
+//! Identifiers. Rows get UUIDs of version 7 (RFC 9562 §5.7), which sort by the time they were made; a publish gets
+//! 128 random bits, because its id stands in URLs and must not be guessable for a private channel.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+macro_rules! row_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(transparent)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// A new id, later in order than every id made before it on this machine.
+            #[must_use]
+            pub fn new() -> Self {
+                Self(Uuid::now_v7())
+            }
+        }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Uuid::parse_str(text).map(Self)
+            }
+        }
+    };
+}
+
+row_id!(
+    /// One account.
+    AccountId
+);
+row_id!(
+    /// One channel. Its name may change hands; its id does not.
+    ChannelId
+);
+row_id!(
+    /// One stream key. Names a key in lists, logs and calls; the key itself never appears there.
+    KeyId
+);
+
+/// One publish: from the first frame a publisher sends to the end of its playlist. 32 lower-case hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct PublishId([u8; 16]);
+
+impl PublishId {
+    /// 128 random bits.
+    ///
+    /// # Panics
+    /// When the operating system has no randomness to give, which Linux does not do after boot.
+    #[must_use]
+    pub fn random() -> Self {
+        let mut bits = [0; 16];
+        getrandom::fill(&mut bits).expect("the operating system gives random bytes");
+        Self(bits)
+    }
+
+    /// The id written as 32 hex digits, or `None` for anything else, upper case included: one spelling a resource.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.len() != 32 {
+            return None;
+        }
+        let mut bits = [0; 16];
+        for (byte, pair) in bits.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+            *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
+        }
+        Some(Self(bits))
+    }
+}
+
+fn nibble(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        _ => None,
+    }
+}
+
+impl fmt::Display for PublishId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for PublishId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_publish_id_reads_back_what_it_wrote_and_nothing_else() {
+        let id = PublishId::random();
+        assert_eq!(PublishId::parse(&id.to_string()), Some(id));
+        assert_eq!(PublishId::parse(&"A".repeat(32)), None);
+        assert_eq!(PublishId::parse("00"), None);
+        assert_eq!(PublishId::parse(&"é".repeat(16)), None);
+    }
+
+    #[test]
+    fn row_ids_sort_by_age() {
+        let ids: Vec<_> = (0..100).map(|_| KeyId::new()).collect();
+        assert!(ids.is_sorted());
+    }
+}
