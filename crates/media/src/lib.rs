@@ -1,13 +1,14 @@
 //! What a publish is made of, and how it travels inside the server.
 //!
 //! Read [`time`] and [`frame`] (one coded picture or stretch of sound), [`track`] (codec parameters of what is
-//! published), [`bus`] (bounded fan-out from one publisher to whoever listens), [`registry`] (who is live; one
-//! publisher a channel).
+//! published), [`codec`] (reads them from configuration records), [`bus`] (bounded fan-out from one publisher to whoever
+//! listens), [`registry`] (who is live; one publisher a channel).
 //!
 //! This crate knows no protocol, no container and no viewer. It has no socket; its queues are bounded, and a slow
 //! reader loses frames up to the next keyframe instead of slowing anyone.
 
 pub mod bus;
+pub mod codec;
 pub mod frame;
 pub mod registry;
 pub mod time;

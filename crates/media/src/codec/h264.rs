@@ -1,0 +1,192 @@
+//! H.264: `AVCDecoderConfigurationRecord` (ISO/IEC 14496-15 §5.3.3.1) and its first sequence parameter set
+//! (ISO/IEC 14496-10 §7.3.2.1.1, VUI in annex E).
+
+use super::{
+    BadConfig, Picture,
+    bits::{Bits, unescape},
+    sane_rate,
+};
+
+/// `nal_unit_type` of a sequence parameter set.
+const NAL_SPS: u8 = 7;
+/// Profiles whose sequence parameter set tells its chroma format and scaling lists.
+const PROFILES_HIGH: [u8; 13] = [100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135];
+
+pub(super) fn picture(avcc: &[u8]) -> Result<Picture, BadConfig> {
+    let &[version, _, _, _, lengths, sps_count, ref rest @ ..] = avcc else { return Err(BadConfig::Short) };
+    if version != 1 {
+        return Err(BadConfig::Damaged("its version is not 1"));
+    }
+    if lengths & 3 == 2 {
+        return Err(BadConfig::Damaged("NAL units cannot have lengths of 3 bytes"));
+    }
+    if sps_count & 0x1f == 0 {
+        return Err(BadConfig::Damaged("it has no sequence parameter set"));
+    }
+    let (&[high, low], rest) = rest.split_first_chunk().ok_or(BadConfig::Short)?;
+    let sps = rest.get(..usize::from(u16::from_be_bytes([high, low]))).ok_or(BadConfig::Short)?;
+    sequence_parameter_set(sps)
+}
+
+fn sequence_parameter_set(nal: &[u8]) -> Result<Picture, BadConfig> {
+    let plain = unescape(nal);
+    let mut bits = Bits::new(&plain);
+    if bits.byte()? & 0x1f != NAL_SPS {
+        return Err(BadConfig::Damaged("its sequence parameter set is something else"));
+    }
+    let (profile, constraints, level) = (bits.byte()?, bits.byte()?, bits.byte()?);
+    bits.ue()?; // seq_parameter_set_id
+    let (mut chroma_format, mut separate_planes) = (1, false);
+    if PROFILES_HIGH.contains(&profile) {
+        chroma_format = bits.ue()?;
+        if chroma_format > 3 {
+            return Err(BadConfig::Damaged("its chroma format is unknown"));
+        }
+        separate_planes = chroma_format == 3 && bits.flag()?;
+        bits.ue()?; // bit_depth_luma_minus8
+        bits.ue()?; // bit_depth_chroma_minus8
+        bits.flag()?; // qpprime_y_zero_transform_bypass_flag
+        if bits.flag()? {
+            for list in 0..if chroma_format == 3 { 12 } else { 8 } {
+                if bits.flag()? {
+                    scaling_list(&mut bits, if list < 6 { 16 } else { 64 })?;
+                }
+            }
+        }
+    }
+    bits.ue()?; // log2_max_frame_num_minus4
+    let order_type = bits.ue()?;
+    match order_type {
+        0 => {
+            bits.ue()?; // log2_max_pic_order_cnt_lsb_minus4
+        }
+        1 => {
+            bits.flag()?; // delta_pic_order_always_zero_flag
+            bits.se()?; // offset_for_non_ref_pic
+            bits.se()?; // offset_for_top_to_bottom_field
+            for _ in 0..at_most(bits.ue()?, 255)? {
+                bits.se()?; // offset_for_ref_frame
+            }
+        }
+        2 => {}
+        _ => return Err(BadConfig::Damaged("its picture order count type is unknown")),
+    }
+    bits.ue()?; // max_num_ref_frames
+    bits.flag()?; // gaps_in_frame_num_value_allowed_flag
+    let (columns, rows) = (u64::from(bits.ue()?) + 1, u64::from(bits.ue()?) + 1);
+    let fields = u64::from(!bits.flag()?);
+    if fields == 1 {
+        bits.flag()?; // mb_adaptive_frame_field_flag
+    }
+    bits.flag()?; // direct_8x8_inference_flag
+    let (mut width, mut height) = (columns * 16, rows * 16 * (1 + fields));
+    if bits.flag()? {
+        // Cropping counts in chroma samples, and in rows of both fields (equations 7-19 to 7-22).
+        let (unit_x, unit_y) = match chroma_format {
+            _ if separate_planes => (1, 1),
+            1 => (2, 2),
+            2 => (2, 1),
+            _ => (1, 1),
+        };
+        let x = u64::from(bits.ue()?) + u64::from(bits.ue()?);
+        let y = u64::from(bits.ue()?) + u64::from(bits.ue()?);
+        width = width.saturating_sub(x * unit_x);
+        height = height.saturating_sub(y * unit_y * (1 + fields));
+    }
+    let vui = if bits.flag()? { usability(&mut bits) } else { Vui::default() };
+    // Type 2 forbids reordering (§8.2.1.3).
+    let reorder_frames = if order_type == 2 { Some(0) } else { vui.reorder_frames };
+    Ok(Picture {
+        size: Some((u32::try_from(width).unwrap_or(u32::MAX), u32::try_from(height).unwrap_or(u32::MAX))),
+        frame_rate: vui.frame_rate,
+        reorder_frames,
+        rfc6381: format!("avc1.{profile:02x}{constraints:02x}{level:02x}"),
+    })
+}
+
+fn scaling_list(bits: &mut Bits<'_>, length: u32) -> Result<(), BadConfig> {
+    let (mut last, mut next) = (8, 8);
+    for _ in 0..length {
+        if next != 0 {
+            next = (last + bits.se()?).rem_euclid(256);
+        }
+        if next != 0 {
+            last = next;
+        }
+    }
+    Ok(())
+}
+
+#[derive(Default)]
+struct Vui {
+    frame_rate: Option<(u32, u32)>,
+    reorder_frames: Option<u32>,
+}
+
+/// Reads the video usability information as far as it goes.
+fn usability(bits: &mut Bits<'_>) -> Vui {
+    let mut vui = Vui::default();
+    // What was read before the damage stays.
+    let _ = read_usability(bits, &mut vui);
+    vui
+}
+
+fn read_usability(bits: &mut Bits<'_>, vui: &mut Vui) -> Result<(), BadConfig> {
+    /// `aspect_ratio_idc` that is followed by its own width and height.
+    const EXTENDED_SAR: u8 = 255;
+    if bits.flag()? && bits.byte()? == EXTENDED_SAR {
+        bits.skip(32)?;
+    }
+    if bits.flag()? {
+        bits.flag()?; // overscan_appropriate_flag
+    }
+    if bits.flag()? {
+        bits.skip(4)?; // video_format, video_full_range_flag
+        if bits.flag()? {
+            bits.skip(24)?; // colour_primaries, transfer_characteristics, matrix_coefficients
+        }
+    }
+    if bits.flag()? {
+        bits.ue()?; // chroma_sample_loc_type_top_field
+        bits.ue()?; // chroma_sample_loc_type_bottom_field
+    }
+    if bits.flag()? {
+        let (ticks_per_field, ticks_per_second) = (bits.take(32)?, bits.take(32)?);
+        bits.flag()?; // fixed_frame_rate_flag
+        vui.frame_rate = sane_rate(u64::from(ticks_per_second), u64::from(ticks_per_field) * 2);
+    }
+    let mut hrd = false;
+    for _ in 0..2 {
+        if bits.flag()? {
+            hrd = true;
+            hrd_parameters(bits)?;
+        }
+    }
+    if hrd {
+        bits.flag()?; // low_delay_hrd_flag
+    }
+    bits.flag()?; // pic_struct_present_flag
+    if bits.flag()? {
+        bits.flag()?; // motion_vectors_over_pic_boundaries_flag
+        for _ in 0..4 {
+            bits.ue()?; // max_bytes_per_pic_denom to log2_max_mv_length_vertical
+        }
+        vui.reorder_frames = Some(at_most(bits.ue()?, 16)?);
+    }
+    Ok(())
+}
+
+fn hrd_parameters(bits: &mut Bits<'_>) -> Result<(), BadConfig> {
+    let count = at_most(bits.ue()?, 31)? + 1;
+    bits.skip(8)?; // bit_rate_scale, cpb_size_scale
+    for _ in 0..count {
+        bits.ue()?; // bit_rate_value_minus1
+        bits.ue()?; // cpb_size_value_minus1
+        bits.flag()?; // cbr_flag
+    }
+    bits.skip(20) // three lengths and time_offset_length, 5 bits each
+}
+
+fn at_most(count: u32, limit: u32) -> Result<u32, BadConfig> {
+    if count > limit { Err(BadConfig::Damaged("a count is larger than the format allows")) } else { Ok(count) }
+}
