@@ -1,1 +1,1 @@
-//! Being written.
+//! The whole server with real clients: see `tests/e2e/main.rs`.

@@ -1,0 +1,67 @@
+// Drives one Chromium for the tests: a command a line in (JSON), an answer a line out.
+//
+//   {"op":"goto","url":…}            {"op":"eval","code":…}        {"op":"wait","code":…,"ms":…}
+//   {"op":"click","selector":…}      {"op":"press","key":…}        {"op":"size","width":…,"height":…}
+//   {"op":"shot","path":…}           {"op":"complaints"}
+//
+// Answers: {"ok":VALUE} or {"error":TEXT}. `wait` polls an expression until it is truthy and answers its value.
+// `complaints` gives what the pages complained of since the start: console errors, CSP violations, uncaught errors.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { chromium } from 'playwright-core';
+
+const profile = await mkdtemp(join(tmpdir(), 'weir-browser-'));
+const context = await chromium.launchPersistentContext(profile, {
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  viewport: { width: 1280, height: 800 },
+  ignoreHTTPSErrors: true,
+  args: [
+    '--headless',
+    '--no-sandbox',
+    '--disable-gpu',
+    '--disable-quic',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+    '--mute-audio',
+  ],
+});
+const page = context.pages()[0] ?? (await context.newPage());
+const complaints = [];
+page.on('console', (message) => {
+  if (message.type() === 'error') complaints.push(`console: ${message.text()} ${message.location().url}`);
+});
+page.on('pageerror', (error) => complaints.push(`uncaught: ${error.message}`));
+await page.addInitScript(() => {
+  window.__started = performance.now();
+  document.addEventListener('securitypolicyviolation', (event) => {
+    console.error(`CSP ${event.violatedDirective} refused ${event.blockedURI}`);
+  });
+});
+
+const commands = {
+  goto: async ({ url }) => void (await page.goto(url)),
+  eval: ({ code }) => page.evaluate(code),
+  wait: async ({ code, ms }) => (await page.waitForFunction(code, null, { timeout: ms, polling: 50 })).jsonValue(),
+  click: async ({ selector }) => void (await page.click(selector, { timeout: 20_000 })),
+  press: async ({ key }) => void (await page.keyboard.press(key)),
+  size: async ({ width, height }) => void (await page.setViewportSize({ width, height })),
+  shot: async ({ path }) => void (await page.screenshot({ path })),
+  complaints: async () => complaints,
+};
+
+for await (const line of createInterface({ input: process.stdin })) {
+  let answer;
+  try {
+    const command = JSON.parse(line);
+    answer = { ok: (await commands[command.op](command)) ?? null };
+  } catch (error) {
+    answer = { error: String(error?.message ?? error) };
+  }
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
+}
+await context.close();
+await rm(profile, { recursive: true, force: true });

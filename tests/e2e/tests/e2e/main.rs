@@ -1,0 +1,13 @@
+//! The whole server, started as a user starts it, with real clients: ffmpeg, Chromium, ffprobe, GStreamer, nginx.
+//!
+//! One binary, so that it links once. Each file is one promise: [`watching`] (OBS to a browser), [`players`] (other
+//! people's players and caches), [`codecs`] (what RTMP can carry), [`lifecycle`] (publishers come, go, come back),
+//! [`origin`] (LL-HLS rules on a real stream), [`operating`] (start, stop, settings), [`hostile`] (bad input).
+
+mod codecs;
+mod hostile;
+mod lifecycle;
+mod operating;
+mod origin;
+mod players;
+mod watching;
