@@ -1,1 +1,33 @@
-//! Being written.
+//! Who owns what: accounts, channels, stream keys and the record of publishes, and where they are kept.
+//!
+//! Read a domain folder first: [`accounts`], [`channels`], [`keys`], [`sessions`]. Each has its model and the trait
+//! that asks a store for it, and beside it `sqlite.rs` with the statements of the one-machine store. [`store`] joins
+//! the traits into one [`Store`] and opens the one that a URL names; [`sqlite`] is the machinery below the
+//! statements (threads, migrations). [`conformance`] holds what every store must do, as tests over the trait.
+//! Above them: [`admission`] (may this key publish?), [`first_start`], and [`api`] (routes and `openapi.json`).
+//!
+//! This crate does not know RTMP, HLS or pages. What is live it asks of [`Presence`].
+
+pub mod accounts;
+pub mod admission;
+pub mod api;
+pub mod channels;
+#[cfg(test)]
+mod conformance;
+pub mod error;
+pub mod first_start;
+pub mod keys;
+pub mod presence;
+pub mod problem;
+pub mod sessions;
+pub mod sqlite;
+pub mod store;
+
+pub use error::Error;
+pub use presence::{LiveInfo, Presence, RenditionInfo};
+pub use store::{Config, Store, open};
+
+/// `time` as a store keeps it: whole milliseconds.
+pub(crate) fn store_time(time: jiff::Timestamp) -> jiff::Timestamp {
+    jiff::Timestamp::from_millisecond(time.as_millisecond()).expect("a timestamp's milliseconds make a timestamp")
+}

@@ -1,0 +1,43 @@
+//! What is live, asked of the rest of the server.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use utoipa::ToSchema;
+use weir_identity::ChannelName;
+
+/// Knows what is live. The API asks; it does not know publishers, playlists or viewers.
+pub trait Presence: Send + Sync + 'static {
+    /// The running stream of a channel.
+    fn live(&self, channel: &ChannelName) -> Option<LiveInfo>;
+
+    /// Every live channel, in no order.
+    fn live_channels(&self) -> Vec<ChannelName>;
+}
+
+/// A running stream.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LiveInfo {
+    /// When it began.
+    pub started_at: Timestamp,
+    /// Viewers now.
+    pub viewers: u64,
+    /// What it comes in.
+    pub renditions: Vec<RenditionInfo>,
+}
+
+/// One form in which a stream is served.
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+pub struct RenditionInfo {
+    /// Its name in URLs.
+    #[schema(example = "video")]
+    pub id: String,
+    /// Codecs as RFC 6381 writes them.
+    #[schema(example = "avc1.64001f")]
+    pub codecs: String,
+    /// Pixels across; null for sound.
+    pub width: Option<u32>,
+    /// Pixels down; null for sound.
+    pub height: Option<u32>,
+    /// Frames a second; null for sound.
+    pub frame_rate: Option<f64>,
+}
