@@ -1,0 +1,144 @@
+//! Every live and recently ended stream of this node.
+
+use std::{
+    borrow::Borrow,
+    collections::HashMap,
+    sync::{Arc, atomic::AtomicUsize},
+    time::Duration,
+};
+
+use parking_lot::RwLock;
+use tokio::time::Instant;
+use weir_identity::{ChannelName, PublishId};
+
+use crate::{error::Full, stream::Stream, writer::StreamWriter};
+
+/// How long an ended playlist stays (row F4).
+const ENDED_FOR: Duration = Duration::from_secs(60);
+/// How often [`Store::sweep`] looks for streams to forget.
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// What the store may hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Streams, live and recently ended ones together.
+    pub streams: usize,
+    /// What a playlist lists at least, once there is as much: never less than six segments or three target durations.
+    pub window: Duration,
+    /// Bytes in memory of one rendition, at which its oldest segments leave early.
+    pub rendition_bytes: u64,
+    /// Requests that wait at the same time, of all streams together.
+    pub held_requests: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { streams: 2_000, window: Duration::from_secs(20), rendition_bytes: 256 << 20, held_requests: 100_000 }
+    }
+}
+
+/// The streams of this node, by channel. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    limits: Arc<Limits>,
+    held: Arc<AtomicUsize>,
+    streams: RwLock<Streams>,
+}
+
+#[derive(Debug, Default)]
+struct Streams {
+    /// A channel's streams, oldest first: the last is its current one.
+    channels: HashMap<ChannelName, Vec<Arc<Stream>>>,
+    count: usize,
+}
+
+impl Store {
+    /// An empty store.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        Self { inner: Arc::new(Inner { limits: Arc::new(limits), held: Arc::default(), streams: RwLock::default() }) }
+    }
+
+    /// Opens a stream, which becomes its channel's current one. Older ones stay reachable by their session until they
+    /// ended and expired.
+    ///
+    /// # Errors
+    /// [`Full`] when there are as many streams as may be.
+    pub fn open(&self, channel: ChannelName, session: PublishId, private: bool) -> Result<StreamWriter, Full> {
+        let mut streams = self.inner.streams.write();
+        streams.expire(Instant::now());
+        if streams.count >= self.inner.limits.streams {
+            return Err(Full);
+        }
+        let (limits, held) = (self.inner.limits.clone(), self.inner.held.clone());
+        let stream = Arc::new(Stream::new(channel.clone(), session, private, limits, held));
+        streams.channels.entry(channel).or_default().push(stream.clone());
+        streams.count += 1;
+        Ok(StreamWriter::new(stream))
+    }
+
+    /// The channel's newest stream, live or just ended.
+    #[must_use]
+    pub fn current<Q: Borrow<str> + ?Sized>(&self, channel: &Q) -> Option<Arc<Stream>> {
+        let streams = self.inner.streams.read();
+        streams.channels.get(channel.borrow())?.last().filter(|stream| !expired(stream, None)).cloned()
+    }
+
+    /// One stream of the channel, live or ended less than a minute ago.
+    #[must_use]
+    pub fn session<Q: Borrow<str> + ?Sized>(&self, channel: &Q, session: PublishId) -> Option<Arc<Stream>> {
+        let streams = self.inner.streams.read();
+        let of_channel = streams.channels.get(channel.borrow())?;
+        of_channel.iter().rev().find(|stream| stream.session() == session && !expired(stream, None)).cloned()
+    }
+
+    /// The streams that are live.
+    #[must_use]
+    pub fn live(&self) -> Vec<Arc<Stream>> {
+        let streams = self.inner.streams.read();
+        streams
+            .channels
+            .values()
+            .filter_map(|of| of.last())
+            .filter(|stream| stream.ended().is_none())
+            .cloned()
+            .collect()
+    }
+
+    /// Requests that wait now.
+    #[must_use]
+    pub fn held_requests(&self) -> usize {
+        self.inner.held.load(std::sync::atomic::Ordering::Relaxed)
+    }
+
+    /// Forgets expired streams, for ever. Whoever serves the store runs it, so that the memory of ended streams
+    /// comes back although no request asks for them.
+    pub async fn sweep(self) {
+        loop {
+            tokio::time::sleep(SWEEP_EVERY).await;
+            self.inner.streams.write().expire(Instant::now());
+        }
+    }
+}
+
+impl Streams {
+    fn expire(&mut self, now: Instant) {
+        let mut count = 0;
+        self.channels.retain(|_, streams| {
+            streams.retain(|stream| !expired(stream, Some(now)));
+            count += streams.len();
+            !streams.is_empty()
+        });
+        self.count = count;
+    }
+}
+
+/// Whether an ended stream's time is over. The clock is only asked for streams that ended.
+fn expired(stream: &Stream, now: Option<Instant>) -> bool {
+    stream.ended().is_some_and(|at| now.unwrap_or_else(Instant::now).saturating_duration_since(at) >= ENDED_FOR)
+}
