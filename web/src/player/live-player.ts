@@ -1,0 +1,219 @@
+import { ServerClock } from "./clock";
+import type { Engine, EngineEvent, EngineFactory, Progress, Quality } from "./engine";
+import { initial, step, type Effect, type Input, type Phase, type State } from "./machine";
+import { pace } from "./pace";
+
+/** How often progress is looked at, in milliseconds. */
+const LOOK_EVERY_MS = 250;
+/** Share by which questions are spread, so that all viewers of a stream do not ask at once. */
+const SPREAD = 0.3;
+/** A complete stream that has not moved for this long has shown what there is, in milliseconds. */
+const DRAINED_AFTER_MS = 3_000;
+/** After a pause, further behind than this goes to the live edge, in seconds. */
+const RESUME_BEHIND_S = 1.5;
+/** The measured latency is shown once the server's clock is known this well, in milliseconds. */
+const CLOCK_GOOD_MS = 400;
+
+/** From the server's receiving a frame to showing it here, and how wrong that may be. In seconds. */
+export interface Latency {
+  seconds: number;
+  uncertainty: number;
+}
+
+export interface Events {
+  phase: Phase;
+  /** Which qualities there are, which one the viewer fixed (null: none), which one plays. */
+  qualities: { qualities: Quality[]; chosen: string | null; playing: string | null };
+  /** Null while it is not known. */
+  latency: Latency | null;
+  /** The viewer has fallen behind, by a pause for instance. */
+  late: boolean;
+  /** The browser wants a click before it plays. */
+  blocked: boolean;
+}
+
+type Listener<K extends keyof Events> = (value: Events[K]) => void;
+
+/** Plays one channel in one video element, through publishers that come, stumble and go. */
+export class LivePlayer {
+  private state: State = initial;
+  private engine: Engine | null = null;
+  private clock = new ServerClock();
+  private readonly listeners = new Map<keyof Events, Set<(value: never) => void>>();
+  private readonly closed = new AbortController();
+  private look: ReturnType<typeof setInterval> | undefined;
+  private asking: ReturnType<typeof setTimeout> | undefined;
+  private lastTime = 0;
+  private movedAt = 0;
+
+  constructor(
+    private readonly video: HTMLVideoElement,
+    private readonly channel: string,
+    private readonly makeEngine: EngineFactory,
+    /** Whether the channel is live; null when nobody answers. */
+    private readonly isLive: () => Promise<boolean | null>,
+  ) {}
+
+  on<K extends keyof Events>(name: K, listener: Listener<K>): void {
+    const all = this.listeners.get(name) ?? new Set();
+    this.listeners.set(name, all.add(listener as (value: never) => void));
+  }
+
+  open(): void {
+    const { video } = this;
+    const { signal } = this.closed;
+    video.addEventListener("timeupdate", () => this.moved(), { signal });
+    video.addEventListener("waiting", () => this.feed({ type: "stalled" }), { signal });
+    video.addEventListener("ended", () => this.feed({ type: "drained" }), { signal });
+    video.addEventListener("loadedmetadata", () => this.play(), { signal });
+    video.addEventListener("play", () => this.resumed(), { signal });
+    this.look = setInterval(() => this.inspect(), LOOK_EVERY_MS);
+    this.feed({ type: "opened" });
+  }
+
+  close(): void {
+    this.closed.abort();
+    clearInterval(this.look);
+    clearTimeout(this.asking);
+    this.stop();
+    this.listeners.clear();
+  }
+
+  /** Fixes a quality, or leaves it to the player (null). */
+  choose(quality: string | null): void {
+    this.engine?.choose(quality);
+  }
+
+  toLive(): void {
+    this.engine?.toLive();
+    this.play();
+  }
+
+  private feed(input: Input): void {
+    const { state, effects } = step(this.state, input);
+    const changed = state.phase !== this.state.phase || this.state === initial;
+    this.state = state;
+    if (changed) this.emit("phase", state.phase);
+    for (const effect of effects) this.carryOut(effect);
+  }
+
+  private carryOut(effect: Effect): void {
+    switch (effect.type) {
+      case "start":
+        this.start();
+        break;
+      case "stop":
+        this.stop();
+        break;
+      case "ask":
+        clearTimeout(this.asking);
+        this.asking = setTimeout(
+          () => void this.ask(),
+          effect.after * (1 + Math.random() * SPREAD),
+        );
+    }
+  }
+
+  private async ask(): Promise<void> {
+    const live = await this.isLive();
+    if (!this.closed.signal.aborted) this.feed({ type: "answered", live });
+  }
+
+  private start(): void {
+    this.stop();
+    this.lastTime = 0;
+    const engine = this.makeEngine(this.video, this.channel, (event) => {
+      if (this.engine === engine) this.heard(event);
+    });
+    this.engine = engine;
+    // Tells of the first frame at once; `timeupdate` comes up to a quarter of a second later.
+    this.video.requestVideoFrameCallback?.(() => {
+      if (this.engine === engine) this.feed({ type: "moved" });
+    });
+    engine.start();
+  }
+
+  private stop(): void {
+    const { engine } = this;
+    this.engine = null;
+    engine?.destroy();
+    this.video.playbackRate = 1;
+    this.emit("latency", null);
+    this.emit("late", false);
+  }
+
+  private heard(event: EngineEvent): void {
+    switch (event.type) {
+      case "qualities":
+        this.emit("qualities", event);
+        break;
+      case "clock":
+        this.clock.add(event.reading);
+        break;
+      case "unanswered":
+        this.feed({ type: "quiet", quiet: true });
+        break;
+      default:
+        this.feed(event);
+    }
+  }
+
+  private play(): void {
+    if (!this.video.paused) return;
+    this.video.play().then(
+      () => this.emit("blocked", false),
+      (error: unknown) => {
+        const refused = error instanceof DOMException && error.name === "NotAllowedError";
+        if (refused) this.emit("blocked", true);
+      },
+    );
+  }
+
+  private resumed(): void {
+    this.emit("blocked", false);
+    const progress = this.engine?.progress();
+    if (progress && progress.behind - progress.target > RESUME_BEHIND_S) this.engine?.toLive();
+  }
+
+  private moved(): void {
+    const { currentTime, seeking } = this.video;
+    if (seeking || currentTime === this.lastTime) return;
+    this.lastTime = currentTime;
+    this.movedAt = performance.now();
+    this.feed({ type: "moved" });
+  }
+
+  private inspect(): void {
+    const progress = this.engine?.progress();
+    if (!progress) return;
+    const quiet = progress.quiet > progress.growsWithin;
+    if (quiet !== this.state.quiet) this.feed({ type: "quiet", quiet });
+    const still = performance.now() - this.movedAt;
+    if (this.state.complete && this.state.stalled && still > DRAINED_AFTER_MS) {
+      this.feed({ type: "drained" });
+    }
+    if (!this.video.paused && !this.state.complete) this.keepPace(progress);
+    this.emit("late", progress.behind - progress.target > RESUME_BEHIND_S);
+    this.emit("latency", this.latency(progress));
+  }
+
+  private keepPace(progress: Progress): void {
+    const next = pace(progress);
+    if (next === "jump") this.engine?.toLive();
+    else if (this.video.playbackRate !== next.rate) this.video.playbackRate = next.rate;
+  }
+
+  private latency({ receivedAt }: Progress): Latency | null {
+    const offset = this.clock.offset();
+    if (receivedAt === null || !offset || offset.uncertainty > CLOCK_GOOD_MS) return null;
+    const serverNow = performance.timeOrigin + performance.now() + offset.value;
+    return {
+      seconds: Math.max(0, (serverNow - receivedAt) / 1_000),
+      uncertainty: offset.uncertainty / 1_000,
+    };
+  }
+
+  private emit<K extends keyof Events>(name: K, value: Events[K]): void {
+    for (const listener of this.listeners.get(name) ?? []) (listener as Listener<K>)(value);
+  }
+}

@@ -1,0 +1,17 @@
+import { expect, test } from "vitest";
+
+import { route } from "./route";
+
+test("the root lists who is live", () => {
+  expect(route("/")).toEqual({ page: "home" });
+});
+
+test("a name is a channel, whatever its case and with a slash behind it", () => {
+  expect(route("/Night_Owl7/")).toEqual({ page: "watch", channel: "night_owl7" });
+});
+
+test("what cannot be a name is no page", () => {
+  for (const path of ["/ab", "/a/b", "/%00", "/no-dash", "/" + "x".repeat(33)]) {
+    expect(route(path)).toEqual({ page: "missing" });
+  }
+});

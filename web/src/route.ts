@@ -1,0 +1,13 @@
+/** The page that an address shows. */
+export type Route = { page: "home" } | { page: "watch"; channel: string } | { page: "missing" };
+
+/** 3 to 32 of `[a-z0-9_]`, compared without case. */
+const CHANNEL_NAME = /^[a-z0-9_]{3,32}$/;
+
+/** Reads `location.pathname`. Names of other routes never arrive here: the server answers those itself. */
+export function route(pathname: string): Route {
+  const path = pathname.replace(/\/+$/, "");
+  if (path === "") return { page: "home" };
+  const channel = path.slice(1).toLowerCase();
+  return CHANNEL_NAME.test(channel) ? { page: "watch", channel } : { page: "missing" };
+}
