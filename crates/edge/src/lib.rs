@@ -1,1 +1,25 @@
-//! Being written.
+//! Carries the viewers: LL-HLS over HTTP.
+//!
+//! Read [`hls`] (requests below `/live/` become answers from a [`weir_hls::Store`]), [`body`] (answers share their
+//! buffers with every other viewer), then [`serve`] (sockets: accepting, limits, timeouts, draining). [`Config`] is
+//! the manual of its settings.
+//!
+//! This crate knows no GStreamer, no database and no publisher. Whatever is not below `/live/` goes to a fallback
+//! service that its user gives.
+
+pub mod body;
+pub mod config;
+pub mod hls;
+pub mod problem;
+pub mod serve;
+
+pub use body::Body;
+pub use config::Config;
+pub use hls::Edge;
+pub use serve::{Listener, Peer, serve};
+
+/// The service of everything below `/live/`.
+#[must_use]
+pub fn service(store: weir_hls::Store) -> Edge {
+    Edge::new(store)
+}

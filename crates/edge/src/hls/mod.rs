@@ -1,0 +1,157 @@
+//! Requests below `/live/`: paths to answers, with the headers that players and caches need.
+//!
+//! [`route`] splits the path, the store answers, [`answer`] dresses it, [`negotiate`] reads the few request headers
+//! that matter. A request allocates the answer's header map and nothing else; what is sent is shared.
+
+mod answer;
+mod negotiate;
+mod route;
+
+use std::sync::Arc;
+
+use http::{Method, Request, Response, header};
+use metrics::{Counter, counter};
+use weir_hls::{Query, Store, Stream};
+use weir_identity::{ChannelName, PublishId};
+
+use self::route::Target;
+use crate::{body::Body, problem::Problem};
+
+/// Serves the streams of a store. Clones share it.
+#[derive(Clone)]
+pub struct Edge {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Store,
+    multivariants: Counter,
+    playlists: Counter,
+    files: Counter,
+    refused: Counter,
+    bytes: Counter,
+}
+
+impl std::fmt::Debug for Edge {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Edge").field("store", &self.inner.store).finish_non_exhaustive()
+    }
+}
+
+impl Edge {
+    /// Serves `store`.
+    #[must_use]
+    pub fn new(store: Store) -> Self {
+        let requests = |kind: &'static str| counter!("weir_hls_requests_total", "kind" => kind);
+        Self {
+            inner: Arc::new(Inner {
+                store,
+                multivariants: requests("multivariant"),
+                playlists: requests("playlist"),
+                files: requests("file"),
+                refused: requests("refused"),
+                bytes: counter!("weir_hls_sent_bytes_total"),
+            }),
+        }
+    }
+
+    /// The store behind it.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
+    /// Whether a path is for this service.
+    #[must_use]
+    pub fn wants(path: &str) -> bool {
+        path.starts_with(route::PREFIX)
+    }
+
+    /// Answers a request, after waiting for what it waits for. Its body is not read.
+    pub async fn call<B>(&self, request: &Request<B>) -> Response<Body> {
+        let head = match *request.method() {
+            Method::GET => false,
+            Method::HEAD => true,
+            Method::OPTIONS => return answer::preflight(),
+            _ => return answer::problem(Problem::Method),
+        };
+        let answered = match route::target(request.uri().path()) {
+            Some(Target::Playlist { channel, session, rendition }) => {
+                self.playlist(request, channel, session, rendition).await
+            }
+            Some(Target::File { channel, session, rendition, resource }) => {
+                self.inner.files.increment(1);
+                match self.session(channel, session) {
+                    Some(stream) => match stream.resource(rendition, resource).await {
+                        Ok((body, media)) => answer::file(request.headers(), body, media),
+                        Err(error) => Err(error.into()),
+                    },
+                    None => Err(Problem::NotFound),
+                }
+            }
+            Some(Target::Multivariant { channel }) => self.multivariant(request, channel).await,
+            None => Err(Problem::NotFound),
+        };
+        match answered {
+            Ok(response) if head => answer::without_body(response),
+            Ok(response) => {
+                self.inner.bytes.increment(http_body::Body::size_hint(response.body()).lower());
+                response
+            }
+            Err(problem) => {
+                self.inner.refused.increment(1);
+                answer::problem(problem)
+            }
+        }
+    }
+
+    async fn multivariant<B>(&self, request: &Request<B>, channel: &str) -> Result<Response<Body>, Problem> {
+        self.inner.multivariants.increment(1);
+        let stream = self.current(channel).ok_or(Problem::NotLive)?;
+        let reply = stream.multivariant().await.map_err(|error| match error {
+            weir_hls::Error::NotFound => Problem::NotLive,
+            other => other.into(),
+        })?;
+        Ok(answer::playlist(gzip(request), &reply))
+    }
+
+    async fn playlist<B>(
+        &self,
+        request: &Request<B>,
+        channel: &str,
+        session: PublishId,
+        rendition: &str,
+    ) -> Result<Response<Body>, Problem> {
+        self.inner.playlists.increment(1);
+        let stream = self.session(channel, session).ok_or(Problem::NotFound)?;
+        let query = request.uri().query().map_or_else(Query::default, Query::parse);
+        let reply = stream.media_playlist(rendition, query).await?;
+        Ok(answer::playlist(gzip(request), &reply))
+    }
+
+    /// Names are compared without case, and asked for in lower case nearly always.
+    fn current(&self, channel: &str) -> Option<Arc<Stream>> {
+        let store = &self.inner.store;
+        store.current(channel).or_else(|| store.current(&lower(channel)?))
+    }
+
+    fn session(&self, channel: &str, session: PublishId) -> Option<Arc<Stream>> {
+        let store = &self.inner.store;
+        store.session(channel, session).or_else(|| store.session(&lower(channel)?, session))
+    }
+}
+
+fn lower(channel: &str) -> Option<ChannelName> {
+    let mixed = channel.bytes().any(|byte| byte.is_ascii_uppercase());
+    if mixed { ChannelName::parse(channel).ok() } else { None }
+}
+
+fn gzip<B>(request: &Request<B>) -> bool {
+    let headers = request.headers();
+    headers.get(header::ACCEPT_ENCODING).is_some_and(|value| negotiate::takes_gzip(value.as_bytes()))
+}
+
+/// The answer to what is nowhere.
+pub(crate) fn not_found() -> Response<Body> {
+    answer::problem(Problem::NotFound)
+}
