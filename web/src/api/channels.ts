@@ -8,7 +8,8 @@ export interface Channel {
   /** RFC 3339; null while nothing is published. */
   started_at: string | null;
   viewers: number;
-  playback: { hls: string };
+  /** Addresses below this server; null for what it does not serve. */
+  playback: { hls: string | null; dash: string | null; whep: string | null };
 }
 
 /** A page of a list; `next` asks for the page after it. */
