@@ -7,11 +7,16 @@
 //! `window`, `reload` and `playlist` are values: they have no clock, task or lock. This crate knows no GStreamer and
 //! no socket. A published part never changes, and all readers get the same buffers.
 
+pub mod cut;
 pub mod error;
+#[doc(hidden)]
+pub mod fuzz;
+mod hold;
 mod multivariant;
 pub mod name;
 pub mod playlist;
 pub mod reload;
+mod rendition;
 pub mod spec;
 pub mod store;
 pub mod stream;
@@ -27,3 +32,6 @@ pub use spec::{Body, Part, RenditionId, RenditionKind, RenditionSpec, Timing};
 pub use store::{Limits, Store};
 pub use stream::{Media, Reply, Stream};
 pub use writer::StreamWriter;
+
+#[cfg(test)]
+mod tests;

@@ -129,7 +129,7 @@ pub fn decide(window: &Window, timing: &Timing, ended: bool, query: &Query) -> R
         return Reload::Now;
     }
     // `there` is one past the newest part's index.
-    if part - there + 1 > advance_part_limit(timing) {
+    if part - there >= advance_part_limit(timing) {
         return Reload::Reject(Bad::TooFarAhead);
     }
     Reload::Wait

@@ -1,17 +1,12 @@
 //! Every live and recently ended stream of this node.
 
-use std::{
-    borrow::Borrow,
-    collections::HashMap,
-    sync::{Arc, atomic::AtomicUsize},
-    time::Duration,
-};
+use std::{borrow::Borrow, collections::HashMap, sync::Arc, time::Duration};
 
 use parking_lot::RwLock;
 use tokio::time::Instant;
 use weir_identity::{ChannelName, PublishId};
 
-use crate::{error::Full, stream::Stream, writer::StreamWriter};
+use crate::{error::Full, hold::Places, stream::Stream, writer::StreamWriter};
 
 /// How long an ended playlist stays (row F4).
 const ENDED_FOR: Duration = Duration::from_secs(60);
@@ -46,7 +41,7 @@ pub struct Store {
 #[derive(Debug)]
 struct Inner {
     limits: Arc<Limits>,
-    held: Arc<AtomicUsize>,
+    places: Places,
     streams: RwLock<Streams>,
 }
 
@@ -61,7 +56,13 @@ impl Store {
     /// An empty store.
     #[must_use]
     pub fn new(limits: Limits) -> Self {
-        Self { inner: Arc::new(Inner { limits: Arc::new(limits), held: Arc::default(), streams: RwLock::default() }) }
+        Self {
+            inner: Arc::new(Inner {
+                places: Places::new(limits.held_requests),
+                limits: Arc::new(limits),
+                streams: RwLock::default(),
+            }),
+        }
     }
 
     /// Opens a stream, which becomes its channel's current one. Older ones stay reachable by their session until they
@@ -75,8 +76,8 @@ impl Store {
         if streams.count >= self.inner.limits.streams {
             return Err(Full);
         }
-        let (limits, held) = (self.inner.limits.clone(), self.inner.held.clone());
-        let stream = Arc::new(Stream::new(channel.clone(), session, private, limits, held));
+        let (limits, places) = (self.inner.limits.clone(), self.inner.places.clone());
+        let stream = Arc::new(Stream::new(channel.clone(), session, private, limits, places));
         streams.channels.entry(channel).or_default().push(stream.clone());
         streams.count += 1;
         Ok(StreamWriter::new(stream))
@@ -113,7 +114,7 @@ impl Store {
     /// Requests that wait now.
     #[must_use]
     pub fn held_requests(&self) -> usize {
-        self.inner.held.load(std::sync::atomic::Ordering::Relaxed)
+        self.inner.places.taken()
     }
 
     /// Forgets expired streams, for ever. Whoever serves the store runs it, so that the memory of ended streams

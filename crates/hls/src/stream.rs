@@ -5,33 +5,25 @@
 //! that nobody asks for.
 
 use std::{
-    future::Future,
-    pin::pin,
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
+    sync::{Arc, OnceLock},
     time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
 use parking_lot::{Mutex, RwLock};
-use tokio::{
-    sync::Notify,
-    time::{Instant, timeout_at},
-};
+use tokio::{sync::Notify, time::Instant};
 use weir_identity::{ChannelName, PublishId};
 
 use crate::{
     error::Error,
-    multivariant::{self, Rates},
+    hold::Places,
+    multivariant,
     name::Resource,
     playlist::{self, Context, Rendered},
     reload::{self, Cursor, Query, Reload},
+    rendition::{Rendition, State},
     spec::{Body, RenditionId, RenditionKind, RenditionSpec, Timing},
     store::Limits,
-    viewers::Viewers,
-    window::{Position, Window},
 };
 
 /// How long a playlist is waited for that has no target duration yet: its first segment may last this long.
@@ -56,7 +48,7 @@ pub struct Stream {
     private: bool,
     started: SystemTime,
     limits: Arc<Limits>,
-    held: Arc<AtomicUsize>,
+    places: Places,
     timing: OnceLock<Timing>,
     /// In the order of `describe`; before it, in the order of the first push.
     renditions: RwLock<Arc<[Arc<Rendition>]>>,
@@ -66,76 +58,13 @@ pub struct Stream {
     ended: OnceLock<Instant>,
 }
 
-/// One rendition of a stream.
-#[derive(Debug)]
-pub(crate) struct Rendition {
-    pub(crate) id: RenditionId,
-    pub(crate) spec: OnceLock<RenditionSpec>,
-    pub(crate) state: Mutex<State>,
-    pub(crate) wake: Notify,
-    /// The newest part, for the reports of the other renditions, which must not take this one's lock: 0 for none,
-    /// else `(msn << 20 | part) + 1`.
-    position: AtomicU64,
-    pub(crate) viewers: Viewers,
-}
-
-#[derive(Debug)]
-pub(crate) struct State {
-    pub(crate) window: Window,
-    pub(crate) rates: Rates,
-    pub(crate) ended: bool,
-    whole: Option<Arc<Rendered>>,
-    delta: Option<Arc<Rendered>>,
-}
-
-const PART_BITS: u32 = 20;
-
-impl Rendition {
-    fn new(id: RenditionId, limits: &Limits, timing: Option<&Timing>) -> Self {
-        let mut window = Window::new(limits.window, limits.rendition_bytes);
-        if let Some(timing) = timing {
-            window.set_target(timing.target());
-        }
-        Self {
-            id,
-            spec: OnceLock::new(),
-            state: Mutex::new(State { window, rates: Rates::default(), ended: false, whole: None, delta: None }),
-            wake: Notify::new(),
-            position: AtomicU64::new(0),
-            viewers: Viewers::default(),
-        }
-    }
-
-    /// Changes the window; then what was rendered is stale and whoever waits looks again.
-    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
-        let done = {
-            let mut state = self.state.lock();
-            let done = change(&mut state);
-            state.whole = None;
-            state.delta = None;
-            if let Some(last) = state.window.last() {
-                let packed = last.msn << PART_BITS | last.part.min((1 << PART_BITS) - 1);
-                self.position.store(packed + 1, Ordering::Release);
-            }
-            done
-        };
-        self.wake.notify_waiters();
-        done
-    }
-
-    fn position(&self) -> Option<Position> {
-        let packed = self.position.load(Ordering::Acquire).checked_sub(1)?;
-        Some(Position { msn: packed >> PART_BITS, part: packed & ((1 << PART_BITS) - 1) })
-    }
-}
-
 impl Stream {
     pub(crate) fn new(
         channel: ChannelName,
         session: PublishId,
         private: bool,
         limits: Arc<Limits>,
-        held: Arc<AtomicUsize>,
+        places: Places,
     ) -> Self {
         Self {
             channel,
@@ -143,7 +72,7 @@ impl Stream {
             private,
             started: SystemTime::now(),
             limits,
-            held,
+            places,
             timing: OnceLock::new(),
             renditions: RwLock::new(Arc::new([])),
             described: Notify::new(),
@@ -194,7 +123,8 @@ impl Stream {
         self.all().iter().filter_map(|rendition| rendition.spec.get().cloned()).collect()
     }
 
-    /// About how many watch, over the last seconds: see [`Viewers`].
+    /// About how many watch, over the last seconds: one a part and viewer for players of low latency, one a
+    /// target duration for others. A cache in front hides viewers.
     #[must_use]
     pub fn viewers(&self) -> u64 {
         match (self.ended.get(), self.all().first(), self.timing.get()) {
@@ -255,11 +185,7 @@ impl Stream {
         }
         for rendition in self.all().iter() {
             rendition.change(|state| {
-                if state.window.end_segment().is_some()
-                    && let Some(segment) = state.window.listed().next_back()
-                {
-                    state.rates.count(segment);
-                }
+                state.end_segment();
                 state.ended = true;
             });
         }
@@ -276,7 +202,7 @@ impl Stream {
         if let Some(reply) = self.try_multivariant() {
             return reply;
         }
-        self.hold(&self.described, FIRST_SEGMENT_WAIT, || self.try_multivariant()).await?
+        self.places.hold(&self.described, FIRST_SEGMENT_WAIT, || self.try_multivariant()).await?
     }
 
     fn try_multivariant(&self) -> Option<Result<Reply, Error>> {
@@ -318,7 +244,7 @@ impl Stream {
                     (None, Some(_)) => Some(Err(Error::NotFound)),
                     (None, None) => None,
                 };
-                self.hold(&self.described, FIRST_SEGMENT_WAIT, known).await??
+                self.places.hold(&self.described, FIRST_SEGMENT_WAIT, known).await??
             }
         };
         let rendition = self.rendition(rendition).ok_or(Error::NotFound)?;
@@ -327,7 +253,7 @@ impl Stream {
             return reply;
         }
         let at_most = timing.target() * HOLD_TARGETS;
-        self.hold(&rendition.wake, at_most, || self.try_playlist(&rendition, timing, &query)).await?
+        self.places.hold(&rendition.wake, at_most, || self.try_playlist(&rendition, timing, &query)).await?
     }
 
     fn try_playlist(&self, rendition: &Rendition, timing: &Timing, query: &Query) -> Option<Result<Reply, Error>> {
@@ -404,40 +330,12 @@ impl Stream {
                     Some(body) => body,
                     None => {
                         let target = self.timing.get().map_or(FIRST_SEGMENT_WAIT, Timing::target);
-                        self.hold(&rendition.wake, target * HOLD_TARGETS, part).await?
+                        self.places.hold(&rendition.wake, target * HOLD_TARGETS, part).await?
                     }
                 }
             }
         };
         body.map(|body| (body, media))
-    }
-
-    /// Holds a request until `ready` has an answer, which it is asked for whenever `wake` was notified.
-    fn hold<'a, T: 'a>(
-        &'a self,
-        wake: &'a Notify,
-        at_most: Duration,
-        ready: impl Fn() -> Option<T> + Send + 'a,
-    ) -> impl Future<Output = Result<T, Error>> + Send + 'a
-    where
-        T: Send,
-    {
-        async move {
-            let _held = Held::new(&self.held, self.limits.held_requests).ok_or(Error::Crowded)?;
-            let deadline = Instant::now() + at_most;
-            let mut woken = pin!(wake.notified());
-            loop {
-                // Enlisted before looking, so that no part slips between the look and the wait.
-                woken.as_mut().enable();
-                if let Some(answer) = ready() {
-                    return Ok(answer);
-                }
-                if timeout_at(deadline, woken.as_mut()).await.is_err() {
-                    return Err(Error::Late);
-                }
-                woken.set(wake.notified());
-            }
-        }
     }
 }
 
@@ -448,20 +346,4 @@ pub enum Media {
     Video,
     /// Sound: `audio/mp4`.
     Audio,
-}
-
-/// One held request, counted while it lasts.
-struct Held<'a>(&'a AtomicUsize);
-
-impl<'a> Held<'a> {
-    fn new(count: &'a AtomicUsize, at_most: usize) -> Option<Self> {
-        let held = Self(count);
-        (count.fetch_add(1, Ordering::Relaxed) < at_most).then_some(held)
-    }
-}
-
-impl Drop for Held<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }

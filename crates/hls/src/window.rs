@@ -193,12 +193,28 @@ impl Window {
         Some(msn)
     }
 
-    /// The timeline breaks before the next segment. An open segment with parts ends first.
+    /// The timeline breaks before the next segment. Before the very first there is nothing to break from.
+    ///
+    /// An open segment with parts ends first.
     pub fn discontinuity(&mut self) {
         self.end_segment();
         if self.open.msn > 0 {
             self.open.discontinuity = true;
         }
+    }
+
+    /// Appends a segment of which all is missing.
+    pub fn gap_segment(&mut self, duration: Duration) {
+        let before = self.newest().map(|segment| segment.program_date_time + segment.duration);
+        self.push(Part {
+            data: Bytes::new(),
+            duration,
+            independent: false,
+            gap: true,
+            program_date_time: before.unwrap_or(SystemTime::UNIX_EPOCH),
+            media_time: self.open.start,
+        });
+        self.end_segment();
     }
 
     /// Puts a finished segment's bytes elsewhere in memory, and those of its parts with them. `false`, and nothing
@@ -314,6 +330,12 @@ impl Window {
     /// The complete segments that are listed.
     pub fn listed(&self) -> impl DoubleEndedIterator<Item = &Segment> {
         self.segments.range(self.unlisted..)
+    }
+
+    /// The newest complete segment.
+    #[must_use]
+    pub fn newest(&self) -> Option<&Segment> {
+        self.segments.back()
     }
 
     /// The segment that is being filled, if it has a part.

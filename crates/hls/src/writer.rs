@@ -1,14 +1,18 @@
 //! The writing end of a stream.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use tracing::warn;
 
 use crate::{
-    spec::{Part, RenditionId, RenditionSpec, Timing},
+    rendition::State,
+    spec::{Body, Part, RenditionId, RenditionSpec, Timing},
     stream::Stream,
 };
+
+/// How long a gap lasts that fills a rendition up before the timing is known.
+const GAP_UNKNOWN: Duration = Duration::from_millis(200);
 
 /// Writes one stream. Owned by whoever packages it; its calls take a short lock and wake the waiting, so they may come
 /// from any thread, and none of them waits. Dropping it ends the stream.
@@ -56,24 +60,34 @@ impl StreamWriter {
     /// The parts since the last call are a segment.
     pub fn end_segment(&self, rendition: &RenditionId) {
         let rendition = self.stream.rendition_or_new(rendition);
-        let ended = rendition.change(|state| {
-            let ended = state.window.end_segment().is_some();
-            if ended && let Some(segment) = state.window.listed().next_back() {
-                state.rates.count(segment);
-            }
-            ended
-        });
+        let ended = rendition.change(State::end_segment);
         if ended {
             self.stream.measured();
         }
     }
 
-    /// The timeline breaks: the next segment of every rendition starts with a DISCONTINUITY. Open segments end, so end
-    /// them in step before, or the renditions' sequence numbers drift apart.
+    /// The timeline breaks: the next segment of every rendition starts with a DISCONTINUITY. Open segments end. A
+    /// rendition whose numbers lag behind gets GAP segments up to the others', so that the break has the same number
+    /// everywhere (row B7); end segments in step before, and there are none.
     pub fn discontinuity(&self) {
-        for rendition in self.stream.all().iter() {
-            rendition.change(|state| state.window.discontinuity());
+        let renditions = self.stream.all();
+        let ahead = renditions.iter().map(|rendition| {
+            rendition.change(|state| {
+                state.end_segment();
+                state.window.open_msn()
+            })
+        });
+        let at = ahead.max().unwrap_or(0);
+        let gap = self.stream.timing().map_or(GAP_UNKNOWN, |timing| timing.part_target);
+        for rendition in renditions.iter() {
+            rendition.change(|state| {
+                while state.window.open_msn() < at {
+                    state.window.gap_segment(gap);
+                }
+                state.window.discontinuity();
+            });
         }
+        self.stream.measured();
     }
 
     /// Puts a finished segment's bytes elsewhere in memory; the old buffers are released. The bytes must be the same.
@@ -86,7 +100,7 @@ impl StreamWriter {
 
     /// A complete segment's bytes while they are kept, for whoever puts them elsewhere.
     #[must_use]
-    pub fn segment(&self, rendition: &RenditionId, msn: u64) -> Option<crate::spec::Body> {
+    pub fn segment(&self, rendition: &RenditionId, msn: u64) -> Option<Body> {
         self.stream.rendition_or_new(rendition).state.lock().window.segment(msn)
     }
 

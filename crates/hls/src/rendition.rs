@@ -1,0 +1,95 @@
+//! One rendition of a stream: its window behind one short lock, what was rendered of it, and who waits.
+
+use std::sync::{
+    Arc, OnceLock,
+    atomic::{AtomicU64, Ordering},
+};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use crate::{
+    multivariant::Rates,
+    playlist::Rendered,
+    spec::{RenditionId, RenditionSpec, Timing},
+    store::Limits,
+    viewers::Viewers,
+    window::{Position, Window},
+};
+
+/// One rendition of a stream.
+#[derive(Debug)]
+pub(crate) struct Rendition {
+    pub(crate) id: RenditionId,
+    pub(crate) spec: OnceLock<RenditionSpec>,
+    pub(crate) state: Mutex<State>,
+    pub(crate) wake: Notify,
+    /// The newest part, for the reports of the other renditions, which must not take this one's lock: 0 for none,
+    /// else `(msn << 20 | part) + 1`.
+    position: AtomicU64,
+    pub(crate) viewers: Viewers,
+}
+
+/// What its lock guards.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) window: Window,
+    pub(crate) rates: Rates,
+    pub(crate) ended: bool,
+    pub(crate) whole: Option<Arc<Rendered>>,
+    pub(crate) delta: Option<Arc<Rendered>>,
+}
+
+/// Bits of [`Rendition::position`] that hold the part: no segment has a million.
+const PART_BITS: u32 = 20;
+
+impl Rendition {
+    pub(crate) fn new(id: RenditionId, limits: &Limits, timing: Option<&Timing>) -> Self {
+        let mut window = Window::new(limits.window, limits.rendition_bytes);
+        if let Some(timing) = timing {
+            window.set_target(timing.target());
+        }
+        Self {
+            id,
+            spec: OnceLock::new(),
+            state: Mutex::new(State { window, rates: Rates::default(), ended: false, whole: None, delta: None }),
+            wake: Notify::new(),
+            position: AtomicU64::new(0),
+            viewers: Viewers::default(),
+        }
+    }
+
+    /// Changes the window; then what was rendered is stale and whoever waits looks again.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let done = {
+            let mut state = self.state.lock();
+            let done = change(&mut state);
+            state.whole = None;
+            state.delta = None;
+            if let Some(last) = state.window.last() {
+                let packed = last.msn << PART_BITS | last.part.min((1 << PART_BITS) - 1);
+                self.position.store(packed + 1, Ordering::Release);
+            }
+            done
+        };
+        self.wake.notify_waiters();
+        done
+    }
+
+    /// The newest part.
+    pub(crate) fn position(&self) -> Option<Position> {
+        let packed = self.position.load(Ordering::Acquire).checked_sub(1)?;
+        Some(Position { msn: packed >> PART_BITS, part: packed & ((1 << PART_BITS) - 1) })
+    }
+}
+
+impl State {
+    /// Completes the open segment and measures it.
+    pub(crate) fn end_segment(&mut self) -> bool {
+        let ended = self.window.end_segment().is_some();
+        if ended && let Some(segment) = self.window.newest() {
+            self.rates.count(segment);
+        }
+        ended
+    }
+}
