@@ -431,3 +431,6 @@ impl Core {
         out.push_back(Output::Send(bytes));
     }
 }
+
+#[cfg(test)]
+mod tests;

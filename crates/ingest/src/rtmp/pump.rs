@@ -334,19 +334,4 @@ impl ReadBuffer {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_read_buffer_follows_what_comes() {
-        let mut read = ReadBuffer { bytes: vec![0; READ_BYTES_MIN], small_reads: 0 };
-        for _ in 0..10 {
-            read.adapt(read.bytes.len());
-        }
-        assert_eq!(read.bytes.len(), READ_BYTES_MAX);
-        for _ in 0..10 * SMALL_READS {
-            read.adapt(100);
-        }
-        assert_eq!(read.bytes.len(), READ_BYTES_MIN);
-    }
-}
+mod tests;

@@ -43,7 +43,7 @@ fn enhanced(first: u8, mut rest: Bytes) -> Result<Option<Tag<AudioCodec>>, Unsup
     let codec = match &four_cc[..] {
         b"mp4a" => AudioCodec::Aac,
         b"Opus" => AudioCodec::Opus,
-        other => return Err(unsupported(&String::from_utf8_lossy(other))),
+        other => return Err(unsupported(&other.escape_ascii().to_string())),
     };
     let content = match kind {
         packet::SEQUENCE_START => content(true, rest),

@@ -65,7 +65,7 @@ fn enhanced(first: u8, mut rest: Bytes) -> Result<Option<Tag<VideoCodec>>, Unsup
         b"hvc1" => (VideoCodec::Hevc, true),
         b"av01" => (VideoCodec::Av1, false),
         b"vp09" => (VideoCodec::Vp9, false),
-        other => return Err(unsupported(&String::from_utf8_lossy(other))),
+        other => return Err(unsupported(&other.escape_ascii().to_string())),
     };
     let content = match kind {
         packet::SEQUENCE_START => config(rest),

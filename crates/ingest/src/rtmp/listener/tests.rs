@@ -452,3 +452,44 @@ async fn ffmpeg_prints_why_it_was_refused() {
     assert!(!output.status.success());
     assert!(printed.contains("This stream key is not known here."), "{printed}");
 }
+
+/// A GStreamer publisher of two seconds. `rtmpsink` is librtmp, as OBS has it inside; `rtmp2sink` is its own.
+async fn gstreamer_publishes(sink: &str, location: &str) {
+    let mut server = Server::start().await;
+    let location = format!("location=rtmp://{}/live/key-anna{location}", server.listeners.address);
+    let video = "videotestsrc num-buffers=60 ! video/x-raw,width=320,height=240,framerate=30/1 ! \
+                 x264enc tune=zerolatency key-int-max=30 ! h264parse ! flvmux name=mux streamable=true !";
+    let audio = "audiotestsrc num-buffers=90 ! audioconvert ! avenc_aac ! aacparse ! mux.";
+    let gstreamer = Command::new("gst-launch-1.0")
+        .arg("-q")
+        .args(video.split_whitespace())
+        .args([sink, &location])
+        .args(audio.split_whitespace())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("GStreamer's tools are installed");
+    let (_, mut subscriber) = server.published().await;
+    let (mut pictures, mut sounds) = (0, 0);
+    while let Some(event) = subscriber.recv().await {
+        match event {
+            Event::Frame(frame) if frame.track == weir_media::TrackId::AUDIO => sounds += 1,
+            Event::Frame(_) => pictures += 1,
+            _ => {}
+        }
+    }
+    let output = gstreamer.wait_with_output().await.unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(pictures == 60 && sounds > 80, "{pictures} pictures, {sounds} frames of sound");
+}
+
+#[tokio::test]
+async fn librtmp_publishes() {
+    gstreamer_publishes("rtmpsink", " live=1").await;
+}
+
+#[tokio::test]
+async fn gstreamers_own_client_publishes() {
+    gstreamer_publishes("rtmp2sink", "").await;
+}
