@@ -141,6 +141,22 @@ test("a late viewer catches up, a very late one jumps", () => {
   expect(engine().told.at(-1)).toBe("to live");
 });
 
+test("a viewer whose line is uneven plays a little farther behind, a stumbling publisher changes nothing", () => {
+  watch("a");
+  const wait = (quiet: number): void => {
+    video.dispatchEvent(new Event("waiting"));
+    engine().progressNow = { ...onTime, quiet };
+    vi.advanceTimersByTime(250);
+    video.move();
+    engine().progressNow = { ...onTime, behind: 0.85 };
+    vi.advanceTimersByTime(500);
+  };
+  wait(5_000);
+  expect(video.playbackRate).toBe(1.05);
+  wait(0);
+  expect(video.playbackRate).toBe(1);
+});
+
 test("a pause is left alone; what follows it goes to the live edge", () => {
   watch("a");
   video.paused = true;

@@ -1,4 +1,5 @@
 import { ServerClock } from "./clock";
+import { Cushion } from "./cushion";
 import type { Engine, EngineEvent, EngineFactory, Progress, Quality } from "./engine";
 import { initial, step, type Effect, type Input, type Phase, type State } from "./machine";
 import { pace } from "./pace";
@@ -38,7 +39,10 @@ type Listener<K extends keyof Events> = (value: Events[K]) => void;
 export class LivePlayer {
   private state: State = initial;
   private engine: Engine | null = null;
-  private clock = new ServerClock();
+  private readonly clock = new ServerClock();
+  private readonly cushion = new Cushion();
+  /** The video waits for a reason other than the viewer's line: the stream stopped growing, or they moved in it. */
+  private excused = false;
   private readonly listeners = new Map<keyof Events, Set<(value: never) => void>>();
   private readonly closed = new AbortController();
   private look: ReturnType<typeof setInterval> | undefined;
@@ -91,10 +95,19 @@ export class LivePlayer {
 
   private feed(input: Input): void {
     const { state, effects } = step(this.state, input);
+    this.judgeWait(state);
     const changed = state.phase !== this.state.phase || this.state === initial;
     this.state = state;
     if (changed) this.emit("phase", state.phase);
     for (const effect of effects) this.carryOut(effect);
+  }
+
+  private judgeWait(next: State): void {
+    const { stalled, shown } = this.state;
+    if (next.stalled) this.excused = (stalled && this.excused) || next.quiet || this.video.seeking;
+    else if (stalled && shown && next.running && !this.excused) {
+      this.cushion.stalled(performance.now());
+    }
   }
 
   private carryOut(effect: Effect): void {
@@ -122,6 +135,7 @@ export class LivePlayer {
   private start(): void {
     this.stop();
     this.lastTime = 0;
+    this.excused = false;
     const engine = this.makeEngine(this.video, this.channel, (event) => {
       if (this.engine === engine) this.heard(event);
     });
@@ -151,7 +165,8 @@ export class LivePlayer {
         this.clock.add(event.reading);
         break;
       case "unanswered":
-        this.feed({ type: "quiet", quiet: true });
+        // Once there is something to see, the time since the stream last grew tells better.
+        if (!this.engine?.progress()) this.feed({ type: "quiet", quiet: true });
         break;
       default:
         this.feed(event);
@@ -198,7 +213,7 @@ export class LivePlayer {
   }
 
   private keepPace(progress: Progress): void {
-    const next = pace(progress);
+    const next = pace(progress, this.cushion.seconds(performance.now()));
     if (next === "jump") this.engine?.toLive();
     else if (this.video.playbackRate !== next.rate) this.video.playbackRate = next.rate;
   }

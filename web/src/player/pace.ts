@@ -11,9 +11,9 @@ const AHEAD_MIN_S = 0.35;
 
 export type Pace = { rate: number } | "jump";
 
-/** How fast to play so that a viewer gets to where the server wants it and stays there. */
-export function pace({ behind, target, ahead }: Progress): Pace {
-  const late = behind - target;
+/** How fast to play so that a viewer gets to where the server wants it, and `cushion` seconds more, and stays there. */
+export function pace({ behind, target, ahead }: Progress, cushion: number): Pace {
+  const late = behind - target - cushion;
   if (late > JUMP_BEHIND_S) return "jump";
   if (late < ON_TIME_S || ahead < AHEAD_MIN_S) return { rate: 1 };
   // In steps, since each change of rate costs the audio decoder a small effort.

@@ -31,8 +31,8 @@ function policy(longestMs: number): LoadPolicy {
 export const config: Partial<HlsConfig> = {
   lowLatencyMode: true,
   liveDurationInfinity: true,
-  // The server's PART-HOLD-BACK says how far behind to play; every stall adds this much to it, in seconds.
-  liveSyncOnStallIncrease: 0.25,
+  // The server's PART-HOLD-BACK says how far behind to play; `Cushion` says when that is too near.
+  liveSyncOnStallIncrease: 0,
   backBufferLength: BACK_BUFFER_S,
   startFragPrefetch: true,
   // Begin with a picture, not with a measurement of the line.
