@@ -23,3 +23,6 @@ pub use serve::{Listener, Peer, serve};
 pub fn service(store: weir_hls::Store) -> Edge {
     Edge::new(store)
 }
+
+#[cfg(test)]
+mod tests;

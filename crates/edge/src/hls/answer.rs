@@ -74,7 +74,7 @@ pub(crate) fn playlist(gzip: bool, reply: &Reply) -> Response<Body> {
 }
 
 /// A part, segment or initialization section: whole, a range of it, or the word that the client has it already.
-pub(crate) fn file(request: &HeaderMap, body: weir_hls::Body, media: Media) -> Result<Response<Body>, Problem> {
+pub(crate) fn file(request: &HeaderMap, body: weir_hls::Body, media: Media) -> Response<Body> {
     let kind = match media {
         Media::Video => VIDEO,
         Media::Audio => AUDIO,
@@ -88,7 +88,7 @@ pub(crate) fn file(request: &HeaderMap, body: weir_hls::Body, media: Media) -> R
     let has = |name| request.get(name).map(HeaderValue::as_bytes);
     if has(header::IF_NONE_MATCH).is_some_and(|tags| negotiate::names_tag(tags, TAG_TEXT.as_bytes())) {
         let [_, cache, tag, _] = headers;
-        return Ok(dressed(StatusCode::NOT_MODIFIED, Body::empty(), [cache, tag]));
+        return dressed(StatusCode::NOT_MODIFIED, Body::empty(), [cache, tag]);
     }
     let wanted = match has(header::RANGE) {
         // A range of another version than ours is answered with the whole of ours (RFC 9110 §13.1.5).
@@ -98,15 +98,21 @@ pub(crate) fn file(request: &HeaderMap, body: weir_hls::Body, media: Media) -> R
         _ => Range::Whole,
     };
     match wanted {
-        Range::Whole => Ok(dressed(StatusCode::OK, body.into(), headers)),
-        Range::Unsatisfiable => Err(Problem::Range),
+        Range::Whole => dressed(StatusCode::OK, body.into(), headers),
+        Range::Unsatisfiable => {
+            let mut response = problem(Problem::Range);
+            if let Ok(value) = HeaderValue::try_from(format!("bytes */{}", body.len())) {
+                response.headers_mut().append(header::CONTENT_RANGE, value);
+            }
+            response
+        }
         Range::Part { first, last } => {
             let length = body.len();
             let mut response = dressed(StatusCode::PARTIAL_CONTENT, slice(&body, first, last), headers);
             if let Ok(value) = HeaderValue::try_from(format!("bytes {first}-{last}/{length}")) {
                 response.headers_mut().append(header::CONTENT_RANGE, value);
             }
-            Ok(response)
+            response
         }
     }
 }

@@ -7,7 +7,10 @@ mod answer;
 mod negotiate;
 mod route;
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use http::{Method, Request, Response, header};
 use metrics::{Counter, counter};
@@ -25,6 +28,7 @@ pub struct Edge {
 
 struct Inner {
     store: Store,
+    connections: AtomicUsize,
     multivariants: Counter,
     playlists: Counter,
     files: Counter,
@@ -46,6 +50,7 @@ impl Edge {
         Self {
             inner: Arc::new(Inner {
                 store,
+                connections: AtomicUsize::new(0),
                 multivariants: requests("multivariant"),
                 playlists: requests("playlist"),
                 files: requests("file"),
@@ -59,6 +64,18 @@ impl Edge {
     #[must_use]
     pub fn store(&self) -> &Store {
         &self.inner.store
+    }
+
+    /// Connections that are open now, of all listeners together.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.inner.connections.load(Ordering::Relaxed)
+    }
+
+    /// Counts a connection while the answer lives; `None` when there are `at_most` already.
+    pub(crate) fn connection(&self, at_most: usize) -> Option<Connection> {
+        let slot = Connection { edge: self.clone() };
+        (self.inner.connections.fetch_add(1, Ordering::Relaxed) < at_most).then_some(slot)
     }
 
     /// Whether a path is for this service.
@@ -83,7 +100,7 @@ impl Edge {
                 self.inner.files.increment(1);
                 match self.session(channel, session) {
                     Some(stream) => match stream.resource(rendition, resource).await {
-                        Ok((body, media)) => answer::file(request.headers(), body, media),
+                        Ok((body, media)) => Ok(answer::file(request.headers(), body, media)),
                         Err(error) => Err(error.into()),
                     },
                     None => Err(Problem::NotFound),
@@ -138,6 +155,18 @@ impl Edge {
     fn session(&self, channel: &str, session: PublishId) -> Option<Arc<Stream>> {
         let store = &self.inner.store;
         store.session(channel, session).or_else(|| store.session(&lower(channel)?, session))
+    }
+}
+
+/// An open connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    edge: Edge,
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.edge.inner.connections.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -17,7 +17,6 @@ use hyper::body::Incoming;
 use metrics::{counter, gauge};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
 };
 use tokio_rustls::TlsAcceptor;
@@ -29,7 +28,7 @@ use crate::{config::Config, hls::Edge};
 
 /// How long accepting pauses after the system ran out of file descriptors or memory: some connections will have ended.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
-/// How often the gauges are brought up to date.
+/// How often the gauge is brought up to date.
 const GAUGE_EVERY: Duration = Duration::from_secs(5);
 
 /// One bound socket, in clear or with TLS.
@@ -80,13 +79,12 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let shared = Arc::new(connection::Shared::new(edge, fallback, &config, stop.clone()));
-    let slots = Arc::new(Semaphore::new(config.connections.min(Semaphore::MAX_PERMITS)));
     let connections = TaskTracker::new();
     let mut tasks = JoinSet::new();
     tasks.spawn(shared.edge.store().clone().sweep());
-    tasks.spawn(measure(shared.clone(), slots.clone(), config.connections));
+    tasks.spawn(measure(shared.edge.clone()));
     for listener in listeners {
-        tasks.spawn(accept(listener, shared.clone(), slots.clone(), connections.clone(), config.clone()));
+        tasks.spawn(accept(listener, shared.clone(), connections.clone(), config.clone()));
     }
     stop.cancelled().await;
     tasks.shutdown().await;
@@ -98,22 +96,16 @@ where
     connections.wait().await;
 }
 
-async fn measure<S: Send + Sync + 'static>(shared: Arc<connection::Shared<S>>, slots: Arc<Semaphore>, total: usize) {
-    let (open, held) = (gauge!("weir_http_connections"), gauge!("weir_hls_held_requests"));
+async fn measure(edge: Edge) {
+    let open = gauge!("weir_http_connections");
     loop {
-        open.set(total.saturating_sub(slots.available_permits()) as f64);
-        held.set(shared.edge.store().held_requests() as f64);
+        open.set(edge.connections() as f64);
         tokio::time::sleep(GAUGE_EVERY).await;
     }
 }
 
-async fn accept<S, B>(
-    listener: Listener,
-    shared: Arc<connection::Shared<S>>,
-    slots: Arc<Semaphore>,
-    connections: TaskTracker,
-    config: Config,
-) where
+async fn accept<S, B>(listener: Listener, shared: Arc<connection::Shared<S>>, connections: TaskTracker, config: Config)
+where
     S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible> + Clone + Send + Sync + 'static,
     S::Future: Send + 'static,
     B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
@@ -132,7 +124,7 @@ async fn accept<S, B>(
                 continue;
             }
         };
-        let Ok(slot) = slots.clone().try_acquire_owned() else {
+        let Some(slot) = shared.edge.connection(config.connections) else {
             refused.increment(1);
             if !std::mem::replace(&mut full, true) {
                 warn!(connections = config.connections, "as many connections as allowed: refusing more");
@@ -153,13 +145,9 @@ async fn accept<S, B>(
                 () = carry(stream, address, tls, handshake, &shared) => {}
                 () = abort.cancelled() => {}
             }
-            release(slot);
+            drop(slot);
         });
     }
-}
-
-fn release(slot: OwnedSemaphorePermit) {
-    drop(slot);
 }
 
 async fn carry<S, B>(
