@@ -1,1 +1,76 @@
-fn main() {}
+//! Load clients that speak to any server, ours or a peer, and the comparison that is drawn from their results.
+//!
+//! Read [`publish`] (RTMP publishers from one file), [`hls`] (viewers), [`cost`] (what a server spent meanwhile),
+//! [`report`] (table and plots). Each run has one thread, so that pinning it to a core says what the load itself costs.
+
+mod cost;
+mod hls;
+mod publish;
+mod report;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Load clients for live-streaming servers.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// RTMP publishers, all from one MP4 file, paced by the clock
+    Publish(publish::Arguments),
+    /// HLS viewers: Low-Latency HLS with blocking reloads where the server offers it, else classic
+    Hls(hls::Arguments),
+    /// Prints results as a table, and draws them
+    Report(report::Arguments),
+    /// Makes the file that a publisher of 720p30 with 2.5 Mbit/s sends, and prints its path (needs ffmpeg)
+    Fixture,
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Publish(arguments) => in_one_thread(publish::run(arguments)),
+        Command::Hls(arguments) => in_one_thread(hls::run(arguments)),
+        Command::Report(arguments) => report::run(&arguments),
+        Command::Fixture => {
+            println!("{}", weir_testkit::media::streamer(false).display());
+            Ok(())
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("weir-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Why a run gives no result.
+type Failure = Box<dyn std::error::Error>;
+
+fn in_one_thread(run: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    raise_file_limit();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    tokio::task::LocalSet::new().block_on(&runtime, run)
+}
+
+/// Thousands of viewers have several sockets each.
+fn raise_file_limit() {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: `limit` is a valid rlimit for both calls.
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 {
+            limit.rlim_cur = limit.rlim_max;
+            libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
+        }
+    }
+}

@@ -49,8 +49,10 @@ impl Stamp {
 pub fn find(data: &[u8]) -> impl Iterator<Item = Stamp> {
     memchr::memmem::find_iter(data, &UUID).filter_map(|at| {
         let numbers = data.get(at + UUID.len()..at + PAYLOAD_BYTES)?;
+        // Something else within, such as a packet's header: not whole.
+        let whole = numbers.iter().all(|group| group & 0x80 != 0);
         let (number, sent) = numbers.split_at(NUMBER_BYTES);
-        Some(Stamp { number: read(number), sent_nanos: read(sent) })
+        whole.then_some(Stamp { number: read(number), sent_nanos: read(sent) })
     })
 }
 

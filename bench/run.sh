@@ -1,0 +1,128 @@
+#!/usr/bin/env bash
+# The comparison behind `make bench`: Weir and nginx-rtmp, one after the other, each on core 0, the load on core 1.
+# Results go to bench/out: a JSON file a run, and index.html with plots. Takes three to four minutes.
+#
+#   BENCH_SERVERS     which servers ("weir nginx-rtmp")
+#   BENCH_VIEWERS     numbers of viewers, rising; one publisher
+#   BENCH_PUBLISHERS  numbers of publishers, rising; no viewers
+#   BENCH_SECONDS     how long each is measured
+#   BENCH_OUT         where results go
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+servers=${BENCH_SERVERS:-"weir nginx-rtmp"}
+viewers=${BENCH_VIEWERS:-"100 400 800"}
+publishers=${BENCH_PUBLISHERS:-"50 150"}
+seconds=${BENCH_SECONDS:-10}
+out=${BENCH_OUT:-bench/out}
+weir=$PWD/target/release/weir
+bench=$PWD/target/release/weir-bench
+
+work=$(mktemp -d)
+started=()
+stop() {
+    local pid
+    for pid in "${started[@]}"; do kill "$pid" 2>/dev/null || true; done
+    for pid in "${started[@]}"; do wait "$pid" 2>/dev/null || true; done
+    started=()
+}
+trap 'stop; rm -rf "$work"' EXIT
+ulimit -n "$(ulimit -Hn)"
+
+if [ "$(nproc)" -ge 2 ]; then
+    on_server=(taskset -c 0) on_load=(taskset -c 1)
+else
+    echo "One core only: server and load share it, so figures say little." >&2
+    on_server=() on_load=()
+fi
+
+free_port() {
+    local port
+    while :; do
+        port=$((20000 + RANDOM % 12000))
+        (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null || { echo "$port"; return; }
+    done
+}
+
+# wait_for WHAT URL: until the URL answers 200, for 20 s.
+wait_for() {
+    local try
+    for try in $(seq 200); do
+        curl -fso /dev/null "$2" && return
+        sleep 0.1
+    done
+    echo "$1 does not come up: $2" >&2
+    tail -n 20 "$work"/*.log >&2 || true
+    exit 1
+}
+
+# Each of these starts a server and sets server, publish_url ({i} is the publisher's number) and watch_url (of number 0).
+start_weir() {
+    local http rtmp internal number most=0
+    http=$(free_port) rtmp=$(free_port) internal=$(free_port)
+    mkdir -p "$work/weir"
+    export WEIR__DATA_DIR=$work/weir WEIR__HTTP__LISTEN=127.0.0.1:$http WEIR__INGEST__RTMP__LISTEN=127.0.0.1:$rtmp
+    export WEIR__INTERNAL__LISTEN=127.0.0.1:$internal
+    "${on_server[@]}" "$weir" serve >"$work/weir.log" 2>&1 &
+    server=$!
+    started+=("$server")
+    wait_for weir "http://127.0.0.1:$internal/readyz"
+    for number in 1 $publishers; do [ "$number" -le "$most" ] || most=$number; done
+    for number in $(seq 0 $((most - 1))); do
+        "$weir" channel create "bench_$number" --key "bench-key-$number" >/dev/null
+    done
+    publish_url="rtmp://127.0.0.1:$rtmp/live/bench-key-{i}"
+    watch_url="http://127.0.0.1:$http/live/bench_0/index.m3u8"
+}
+
+start_nginx_rtmp() {
+    local http rtmp folder=$work/nginx
+    http=$(free_port) rtmp=$(free_port)
+    mkdir -p "$folder/hls"
+    # Workers of a root's nginx run as nobody.
+    chmod -R a+rwX "$work"
+    sed "s,@FOLDER@,$folder,g; s,@RTMP@,$rtmp,; s,@HTTP@,$http," bench/nginx-rtmp.conf >"$folder/nginx.conf"
+    "${on_server[@]}" nginx -c "$folder/nginx.conf" 2>"$work/nginx.log" &
+    server=$!
+    started+=("$server")
+    publish_url="rtmp://127.0.0.1:$rtmp/live/bench-key-{i}"
+    watch_url="http://127.0.0.1:$http/live/bench-key-0.m3u8"
+    # It answers 404 as soon as it listens.
+    until curl -so /dev/null "http://127.0.0.1:$http/"; do sleep 0.1; done
+}
+
+mkdir -p "$out"
+rm -f "$out"/*.json
+file=$("$bench" fixture)
+
+for label in $servers; do
+    echo "== $label" >&2
+    "start_${label//-/_}"
+    common=(--label "$label" --server-pid "$server" --seconds "$seconds")
+
+    "${on_load[@]}" "$bench" publish --url "$publish_url" --file "$file" --seconds 3600 >/dev/null 2>"$work/publish.log" &
+    publisher=$!
+    started+=("$publisher")
+    wait_for "the stream of $label" "$watch_url"
+    for count in $viewers; do
+        echo "   $count viewers" >&2
+        "${on_load[@]}" "$bench" hls --url "$watch_url" --viewers "$count" "${common[@]}" \
+            --out "$out/$label-viewers-$count.json" >/dev/null
+    done
+    kill "$publisher"
+    wait "$publisher" 2>/dev/null || true
+    stop
+
+    # Afresh, so that memory is that of publishers alone.
+    for count in $publishers; do
+        echo "   $count publishers" >&2
+        rm -rf "${work:?}"/*
+        "start_${label//-/_}"
+        common=(--label "$label" --server-pid "$server" --seconds "$seconds")
+        "${on_load[@]}" "$bench" publish --url "$publish_url" --file "$file" --count "$count" "${common[@]}" \
+            --out "$out/$label-publishers-$count.json" >/dev/null
+        stop
+    done
+done
+
+"$bench" report "$out"
