@@ -1,0 +1,251 @@
+//! One track on its way into the playlist: frames are held until a part is whole, go through the muxer, and come back
+//! as the part that was planned for them.
+
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime},
+};
+
+use bytes::Bytes;
+use metrics::{counter, histogram};
+use parking_lot::Mutex;
+use weir_hls::{Part, RenditionId, cut::Cut};
+use weir_media::{TrackParams, VideoCodec};
+
+use crate::{
+    error::Error,
+    moof::{self, Truth},
+    mux::{Muxer, Output, Sample, Split},
+    session::Session,
+    spool::Spool,
+};
+
+/// One track's muxer, and the frames it has yet to get.
+pub(crate) struct Lane {
+    muxer: Muxer,
+    plan: Plan,
+    /// Frames of the open part that the muxer has yet to get.
+    held: Vec<Sample>,
+    /// All frames of the open part.
+    truths: Vec<Truth>,
+    /// What ends before the next frame.
+    split: Option<Split>,
+    /// Whether the muxer is told decoding times only (see `moof`).
+    corrected: bool,
+    /// Whether the muxer got a frame, or one is held.
+    began: bool,
+    /// The open part is its segment's first.
+    starts_segment: bool,
+    newest: Option<(Duration, Instant)>,
+    /// Usual length of a frame.
+    frame: Duration,
+}
+
+/// A frame with its place.
+pub(crate) struct Laid {
+    pub(crate) at: Duration,
+    pub(crate) composition_offset: u32,
+    pub(crate) keyframe: bool,
+    pub(crate) arrived: Instant,
+    pub(crate) data: Bytes,
+}
+
+impl Lane {
+    /// A lane into `rendition` of `session`. `zero` is the wall clock where the stream's timeline is zero.
+    pub(crate) fn new(
+        params: &TrackParams,
+        rendition: RenditionId,
+        session: Arc<Session>,
+        spool: Option<Spool>,
+        zero: SystemTime,
+        frame: Duration,
+    ) -> Result<Self, Error> {
+        let sequence = u32::try_from(session.writer.next_msn(&rendition) + 1).unwrap_or(u32::MAX);
+        let corrected = matches!(params, TrackParams::Video(video)
+            if matches!(video.codec, VideoCodec::H264 | VideoCodec::Hevc));
+        let plan = Plan(Arc::new(Shared { rendition, session, spool, zero, corrected, steps: Mutex::default() }));
+        let muxer = Muxer::new(params, sequence, plan.clone())?;
+        Ok(Self {
+            muxer,
+            plan,
+            held: Vec::new(),
+            truths: Vec::new(),
+            split: None,
+            corrected,
+            began: false,
+            starts_segment: true,
+            newest: None,
+            frame,
+        })
+    }
+
+    /// Does what was decided before the next frame.
+    pub(crate) fn cut(&mut self, cuts: &[Cut]) -> Result<(), Error> {
+        for cut in cuts {
+            match *cut {
+                Cut::Part { at, duration, independent } => {
+                    let arrived = self.newest.map_or_else(Instant::now, |(_, arrived)| arrived);
+                    let truths = std::mem::take(&mut self.truths);
+                    let starts_segment = std::mem::replace(&mut self.starts_segment, false);
+                    self.plan.add(Step::Part { at, duration, independent, arrived, truths, starts_segment });
+                    self.muxer.push(self.held.drain(..))?;
+                    self.split = Some(Split::Part);
+                }
+                Cut::Gap { at, duration } => self.plan.add(Step::Gap { at, duration }),
+                Cut::Segment => {
+                    self.plan.add(Step::EndSegment);
+                    self.starts_segment = true;
+                    if self.split.is_some() {
+                        self.split = Some(Split::Segment);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the next frame.
+    pub(crate) fn frame(&mut self, laid: Laid) -> Result<(), Error> {
+        if let (Some(before), Some((at, _))) = (self.held.last_mut(), self.newest) {
+            before.duration = laid.at.saturating_sub(at);
+        }
+        self.newest = Some((laid.at, laid.arrived));
+        self.truths.push(Truth { composition_offset: laid.composition_offset, sync: laid.keyframe });
+        let keyframe = if self.corrected { !self.began } else { laid.keyframe };
+        self.began = true;
+        // Not known before the next frame. Half of the usual is never too long, and is all that a last frame gets
+        // which went into the muxer alone.
+        let sample = Sample { at: laid.at, duration: self.frame / 2, keyframe, data: laid.data };
+        if let Some(split) = self.split.take() {
+            self.muxer.split(split)?;
+            self.muxer.push([sample])?;
+        } else {
+            self.held.push(sample);
+        }
+        Ok(())
+    }
+
+    /// Ends the track: what was decided last is done, and every part comes out.
+    pub(crate) async fn finish(mut self, cuts: &[Cut]) -> Result<(), Error> {
+        if let Some(last) = self.held.last_mut() {
+            last.duration = self.frame;
+        }
+        self.cut(cuts)?;
+        if self.began { self.muxer.finish().await } else { Ok(()) }
+    }
+
+    /// Where the newest frame ends, roughly.
+    pub(crate) fn end(&self) -> Option<Duration> {
+        self.newest.map(|(at, _)| at + self.frame)
+    }
+
+    /// Usual length of a frame.
+    pub(crate) fn frame_length(&self) -> Duration {
+        self.frame
+    }
+
+    /// What failed on the muxer's own thread, if something did.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        self.muxer.check()
+    }
+}
+
+/// What happens next to the rendition, in order.
+enum Step {
+    /// The muxer's next chunk is this part.
+    Part {
+        at: Duration,
+        duration: Duration,
+        independent: bool,
+        arrived: Instant,
+        truths: Vec<Truth>,
+        starts_segment: bool,
+    },
+    Gap {
+        at: Duration,
+        duration: Duration,
+    },
+    EndSegment,
+}
+
+/// The steps that wait for the muxer. At most two parts and what stands between them.
+#[derive(Clone)]
+struct Plan(Arc<Shared>);
+
+struct Shared {
+    rendition: RenditionId,
+    session: Arc<Session>,
+    spool: Option<Spool>,
+    zero: SystemTime,
+    corrected: bool,
+    steps: Mutex<VecDeque<Step>>,
+}
+
+impl Plan {
+    fn add(&self, step: Step) {
+        let mut steps = self.0.steps.lock();
+        steps.push_back(step);
+        self.0.proceed(&mut steps);
+    }
+}
+
+impl Shared {
+    /// Does the steps that need no chunk.
+    fn proceed(&self, steps: &mut VecDeque<Step>) {
+        while let Some(step) = steps.pop_front_if(|step| !matches!(step, Step::Part { .. })) {
+            match step {
+                Step::Gap { at, duration } => self.write(at, duration, false, true, Bytes::new()),
+                Step::EndSegment => {
+                    self.session.writer.end_segment(&self.rendition);
+                    counter!("weir_packager_segments_total").increment(1);
+                    if let Some(spool) = &self.spool {
+                        spool.segment_ended(&self.session, &self.rendition);
+                    }
+                }
+                Step::Part { .. } => {}
+            }
+        }
+    }
+
+    fn write(&self, at: Duration, duration: Duration, independent: bool, gap: bool, data: Bytes) {
+        self.session.reached(at + duration);
+        let program_date_time = self.zero + at;
+        let part = Part { data, duration, independent, gap, program_date_time, media_time: at };
+        self.session.writer.part(&self.rendition, part);
+    }
+}
+
+impl Output for Plan {
+    fn init(&self, init: Bytes) {
+        self.0.session.init(&self.0.rendition, init);
+    }
+
+    fn chunk(&self, header: &[u8], samples: &[gst::Buffer]) -> Result<(), Error> {
+        let mut steps = self.0.steps.lock();
+        let Some(Step::Part { at, duration, independent, arrived, truths, starts_segment }) = steps.pop_front() else {
+            return Err(Error::Muxer("a chunk came that was not planned".into()));
+        };
+        if truths.len() != samples.len() {
+            let (planned, came) = (truths.len(), samples.len());
+            return Err(Error::Muxer(format!("a chunk of {planned} samples has {came}")));
+        }
+        let header = moof::open_ended(header, starts_segment);
+        let header = if self.0.corrected {
+            moof::correct(&header, &truths).map_err(|error| Error::Muxer(error.to_string()))?
+        } else {
+            header.into_owned()
+        };
+        let mut data = header;
+        data.reserve_exact(samples.iter().map(|sample| sample.size()).sum());
+        for sample in samples {
+            let map = sample.map_readable().map_err(|_| Error::Muxer("a sample cannot be read".into()))?;
+            data.extend_from_slice(&map);
+        }
+        self.0.write(at, duration, independent, false, data.into());
+        counter!("weir_packager_parts_total").increment(1);
+        histogram!("weir_packager_part_delay_seconds").record(arrived.elapsed().as_secs_f64());
+        self.0.proceed(&mut steps);
+        Ok(())
+    }
+}
