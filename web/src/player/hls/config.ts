@@ -35,6 +35,8 @@ export const config: Partial<HlsConfig> = {
   liveSyncOnStallIncrease: 0,
   backBufferLength: BACK_BUFFER_S,
   startFragPrefetch: true,
+  // What the viewer fixed stays; if it cannot be had, the engine breaks and a new one chooses.
+  preserveManualLevelOnError: true,
   // Begin with a picture, not with a measurement of the line.
   testBandwidth: false,
   abrEwmaDefaultEstimate: 5_000_000,

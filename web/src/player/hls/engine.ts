@@ -102,7 +102,7 @@ export class HlsEngine implements Engine {
         frameRate: Math.round(level.frameRate),
         bitrate: level.averageBitrate || level.bitrate,
       })),
-      chosen: hls.autoLevelEnabled ? null : id(hls.nextLevel),
+      chosen: id(hls.manualLevel),
       playing: id(hls.currentLevel >= 0 ? hls.currentLevel : hls.firstLevel),
     });
   }
