@@ -21,6 +21,7 @@ pub(crate) async fn all(store: &dyn Store) {
     channels_come_in_pages_by_name(store).await;
     keys_open_their_channel_until_revoked_or_expired(store).await;
     the_same_key_is_refused_twice(store).await;
+    a_channel_opens_with_its_key_or_not_at_all(store).await;
     rotating_revokes_what_was_and_adds_one(store).await;
     keys_are_limited(store).await;
     sessions_are_remembered_newest_first(store).await;
@@ -124,6 +125,18 @@ async fn the_same_key_is_refused_twice(store: &dyn Store) {
     let nowhere = Channel::new(name("nowhere"), None);
     let orphan = Key::new(nowhere.id, "obs", KeySecret::random().hash(&StreamKey::random()));
     assert!(matches!(store.add_key(orphan).await, Err(Error::Missing)));
+}
+
+async fn a_channel_opens_with_its_key_or_not_at_all(store: &dyn Store) {
+    let (taken, free) = (channel(store, "julia").await, Channel::new(name("klara"), None));
+    let (_, known) = key(store, &taken, "obs").await;
+    let refused = store.open_channel(free.clone(), Key::new(free.id, "obs", known.hash)).await;
+    assert!(matches!(refused, Err(Error::Exists)), "{refused:?}");
+    assert_eq!(store.channel_named(&free.name).await.unwrap(), None);
+    let secret = store.key_secret().await.unwrap();
+    let new = StreamKey::random();
+    store.open_channel(free.clone(), Key::new(free.id, "obs", secret.hash(&new))).await.unwrap();
+    assert_eq!(opens(store, &new).await.unwrap(), free.name);
 }
 
 async fn rotating_revokes_what_was_and_adds_one(store: &dyn Store) {

@@ -1,1 +1,59 @@
-fn main() {}
+//! `weir`: the server, and the commands that ask a running one.
+//!
+//! Read [`serve`] first: what is started in which order, and how it stops. The supervision tree is in [`supervise`],
+//! one actor a file; [`wiring`] answers what the crates ask of each other (may this key publish? what is live?);
+//! [`config`] reads settings; [`internal`] is the listener for the machine's operator; [`pages`] are the embedded web
+//! pages; [`command`] holds every other command. This is the only crate where the others meet.
+
+mod addresses;
+mod cli;
+mod command;
+mod config;
+mod data_dir;
+mod health;
+mod internal;
+mod logs;
+mod pages;
+mod process;
+mod serve;
+mod shutdown;
+mod supervise;
+mod tls;
+mod wiring;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    match run(cli.command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("weir: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Any failure of a command, as the one sentence that is printed.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+fn run(command: cli::Command) -> Result<(), Failure> {
+    use cli::Command;
+    match command {
+        Command::Serve { settings, role } => {
+            role.check()?;
+            let loaded = config::load(&settings.sources())?;
+            // As many worker threads as there are cores this process may use.
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("weir").build()?;
+            runtime.block_on(serve::serve(loaded))
+        }
+        Command::Channel { settings, call } => command::block_on(command::channel::run(&settings, call)),
+        Command::Demo { settings, url, key } => command::demo::run(&settings, url, key),
+        Command::Config { call } => command::config::run(call),
+    }
+}

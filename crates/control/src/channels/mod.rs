@@ -5,7 +5,7 @@ mod sqlite;
 use jiff::Timestamp;
 use weir_identity::{AccountId, ChannelId, ChannelName};
 
-use crate::store::Answer;
+use crate::{keys::Key, store::Answer};
 pub(crate) use sqlite::insert;
 
 /// Most characters of a channel's title.
@@ -74,6 +74,10 @@ impl Conflict {
 pub trait Channels: Send + Sync + 'static {
     /// Adds a channel. [`Error::Exists`](crate::Error::Exists) when the name is taken.
     fn add_channel(&self, channel: Channel) -> Answer<'_, ()>;
+
+    /// Adds a channel with its first key, both or none. [`Error::Exists`](crate::Error::Exists) when the name is taken
+    /// or the key known.
+    fn open_channel(&self, channel: Channel, key: Key) -> Answer<'_, ()>;
 
     /// The channel of that name.
     fn channel_named(&self, name: &ChannelName) -> Answer<'_, Option<Channel>>;

@@ -6,6 +6,7 @@ use weir_identity::{ChannelId, ChannelName};
 use super::{Channel, Channels, Conflict};
 use crate::{
     error::Error,
+    keys::{self, Key},
     sqlite::{Sqlite, column},
     store::Answer,
 };
@@ -15,6 +16,13 @@ const COLUMNS: &str = "id, name, owner, title, conflict, created_at_ms";
 impl Channels for Sqlite {
     fn add_channel(&self, channel: Channel) -> Answer<'_, ()> {
         self.write(move |db| insert(db, &channel))
+    }
+
+    fn open_channel(&self, channel: Channel, key: Key) -> Answer<'_, ()> {
+        self.write(move |db| {
+            insert(db, &channel)?;
+            keys::insert(db, &key)
+        })
     }
 
     fn channel_named(&self, name: &ChannelName) -> Answer<'_, Option<Channel>> {

@@ -1,0 +1,213 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::config::Sources;
+
+/// Live streaming that one person starts with one command.
+#[derive(Debug, Parser)]
+#[command(name = "weir", version, about)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What `weir` can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the server. Needs no settings.
+    Serve {
+        #[command(flatten)]
+        settings: Settings,
+        /// What this node does.
+        #[arg(long, value_enum, default_value_t = Role::All)]
+        role: Role,
+    },
+    /// Manage the channels of the running server.
+    Channel {
+        #[command(flatten)]
+        settings: Settings,
+        #[command(subcommand)]
+        call: ChannelCall,
+    },
+    /// Publish a moving test picture with a clock, and a tone.
+    ///
+    /// Without arguments it finds the server on this machine and uses its channel `demo`.
+    Demo {
+        #[command(flatten)]
+        settings: Settings,
+        /// RTMP server, for example `rtmp://localhost/live`.
+        #[arg(long, requires = "key")]
+        url: Option<String>,
+        /// Stream key.
+        #[arg(long)]
+        key: Option<String>,
+    },
+    /// Look at settings.
+    Config {
+        #[command(subcommand)]
+        call: ConfigCall,
+    },
+}
+
+/// What can be done with channels.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ChannelCall {
+    /// Make a channel with a stream key, and print what OBS needs.
+    Create {
+        /// 3 to 32 of a-z, 0-9 and _.
+        name: String,
+        /// Use this key instead of a made one: 8 to 128 of A-Z, a-z, 0-9, _ and -.
+        #[arg(long)]
+        key: Option<String>,
+    },
+    /// List channels.
+    List,
+    /// Make a new stream key and revoke all others; whoever streams with one of them is cut.
+    RotateKey {
+        /// The channel.
+        name: String,
+        /// Use this key instead of a made one.
+        #[arg(long)]
+        key: Option<String>,
+    },
+}
+
+/// What can be asked of settings.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigCall {
+    /// Say what is wrong with a settings file, and where.
+    Check {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Print every setting with its default and its meaning, as a settings file.
+    Default,
+}
+
+/// Where settings come from, beside the environment and the defaults.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Settings {
+    /// Settings file (TOML).
+    #[arg(long, value_name = "FILE", global = true)]
+    pub(crate) config: Option<PathBuf>,
+    /// One setting, for example `http.listen=[::]:80`. May be given many times.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = assignment, global = true)]
+    pub(crate) set: Vec<(String, String)>,
+    /// Short for `--set data_dir=DIR`.
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(crate) data_dir: Option<String>,
+}
+
+impl Settings {
+    /// Flags, this process's environment, and the file.
+    pub(crate) fn sources(&self) -> Sources {
+        let data_dir = self.data_dir.iter().map(|directory| ("data_dir".to_owned(), directory.clone()));
+        Sources {
+            flags: data_dir.chain(self.set.iter().cloned()).collect(),
+            // A variable that is no Unicode cannot be one of ours.
+            env: std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+                .collect(),
+            file: self.config.clone(),
+        }
+    }
+}
+
+fn assignment(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or("must be KEY=VALUE")?;
+    Ok((key.trim().to_owned(), value.to_owned()))
+}
+
+/// What a node does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Role {
+    /// Everything, on one machine.
+    All,
+    /// Takes streams in.
+    Ingest,
+    /// Hands media to viewers.
+    Edge,
+    /// Accounts, channels, API.
+    Control,
+}
+
+impl Role {
+    /// Whether this build can do it.
+    pub(crate) fn check(self) -> Result<(), String> {
+        match self {
+            Self::All => Ok(()),
+            _ => Err("a role other than `all` needs a cluster, which this build of weir cannot form: leave --role out"
+                .into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Command, String> {
+        let words = std::iter::once("weir").chain(line.split(' '));
+        Cli::try_parse_from(words).map(|cli| cli.command).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_command_line_is_sound() {
+        use clap::CommandFactory;
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn settings_are_flags() {
+        let Ok(Command::Serve { settings, role }) =
+            parse("serve --config a.toml --set http.listen=[::]:80 --set log.filter=a=debug --data-dir d")
+        else {
+            panic!("it parses")
+        };
+        let sources = settings.sources();
+        let flags: Vec<_> = sources.flags.iter().map(|(key, value)| format!("{key} {value}")).collect();
+        assert_eq!(flags, ["data_dir d", "http.listen [::]:80", "log.filter a=debug"]);
+        assert_eq!(sources.file, Some("a.toml".into()));
+        assert!(role.check().is_ok());
+    }
+
+    #[test]
+    fn channel_commands_take_settings_before_and_after() {
+        for line in [
+            "channel create anna --key abc",
+            "channel --config a.toml create anna",
+            "channel create anna --config a.toml",
+        ] {
+            let Ok(Command::Channel { call: ChannelCall::Create { name, .. }, .. }) = parse(line) else {
+                panic!("{line}")
+            };
+            assert_eq!(name, "anna");
+        }
+        assert!(matches!(parse("channel list"), Ok(Command::Channel { call: ChannelCall::List, .. })));
+        assert!(matches!(
+            parse("channel rotate-key anna"),
+            Ok(Command::Channel { call: ChannelCall::RotateKey { .. }, .. })
+        ));
+    }
+
+    #[test]
+    fn other_roles_need_a_cluster() {
+        let Ok(Command::Serve { role, .. }) = parse("serve --role edge") else { panic!("it parses") };
+        assert!(role.check().unwrap_err().contains("cluster"));
+        assert!(parse("serve --role everything").is_err());
+    }
+
+    #[test]
+    fn half_of_a_demo_target_is_refused() {
+        assert!(parse("demo --url rtmp://localhost/live").is_err());
+        assert!(matches!(parse("demo"), Ok(Command::Demo { url: None, key: None, .. })));
+    }
+
+    #[test]
+    fn a_setting_without_a_value_is_refused() {
+        assert!(parse("serve --set http.listen").unwrap_err().contains("KEY=VALUE"));
+    }
+}

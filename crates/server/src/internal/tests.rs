@@ -1,0 +1,158 @@
+use std::{path::PathBuf, sync::Arc};
+
+use axum::{body::Body, http::Request};
+use http_body_util::BodyExt;
+use serde_json::Value;
+use tower::ServiceExt;
+use weir_control::Store;
+use weir_identity::StreamKey;
+use weir_ingest::{Denied, Gate as _};
+use weir_media::{Registry, registry::Kick};
+
+use super::*;
+use crate::{
+    addresses::Addresses,
+    health,
+    wiring::{gate::Gate, revoked::Revoked},
+};
+
+/// A server without sockets, in a directory that goes with it.
+struct Inside {
+    directory: PathBuf,
+    store: Arc<dyn Store>,
+    gate: Gate,
+    registry: Registry,
+    health: Health,
+    token: Token,
+    router: Router,
+}
+
+impl Inside {
+    async fn start() -> Self {
+        let directory = std::env::temp_dir().join(format!("weir-{}", weir_identity::PublishId::random()));
+        std::fs::create_dir(&directory).unwrap();
+        let store = weir_control::open(&weir_control::Config::default(), &directory).await.unwrap();
+        let secret = store.key_secret().await.unwrap();
+        let registry = Registry::new(9);
+        let playlists = weir_hls::Store::new(weir_hls::Limits::default());
+        let at = |port: u16| ([127, 0, 0, 1], port).into();
+        let addresses = Addresses { public_host: String::new(), http: at(1), https: None, rtmp: at(2) };
+        let (health, token) = (Health::starting(store.clone()), Token::create(&directory).unwrap());
+        let router = router(Internal {
+            token: token.clone(),
+            health: health.clone(),
+            metrics: metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle(),
+            streams: Streams { playlists, registry: registry.clone() },
+            admin: Admin::new(store.clone(), secret.clone(), registry.clone(), Revoked::default(), addresses),
+        });
+        Self { directory, gate: Gate { store: store.clone(), secret }, store, registry, health, token, router }
+    }
+
+    async fn ask(&self, method: &str, path: &str, token: &str, body: &str) -> (u16, Value) {
+        let request = Request::builder().method(method).uri(path).header("authorization", token);
+        let request = request.header("content-type", "application/json").body(Body::from(body.to_owned())).unwrap();
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let status = response.status().as_u16();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        let body = serde_json::from_slice(&body)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&body).into_owned()));
+        (status, body)
+    }
+
+    async fn call(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
+        self.ask(method, path, &self.token.bearer(), body).await
+    }
+
+    async fn admit(&self, key: &Value) -> Result<weir_media::Publish, Denied> {
+        let key = StreamKey::parse(key.as_str().unwrap()).unwrap();
+        self.gate.admit(key, ([127, 0, 0, 1], 9).into()).await
+    }
+}
+
+impl Drop for Inside {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+#[tokio::test]
+async fn calls_need_the_token() {
+    let inside = Inside::start().await;
+    for token in ["", "Bearer ", "Bearer wrong", "Basic abc"] {
+        let (status, problem) = inside.ask("GET", "/internal/v1/channels", token, "").await;
+        assert_eq!((status, &problem["type"]), (401, &json!("urn:weir:problem:unauthorized")), "{token}");
+        assert_eq!(inside.ask("POST", "/internal/v1/demo", token, "{}").await.0, 401);
+    }
+    assert_eq!(inside.call("GET", "/internal/v1/channels", "").await.0, 200);
+}
+
+#[tokio::test]
+async fn a_channel_is_made_once_and_its_key_opens_it() {
+    let inside = Inside::start().await;
+    let (status, made) = inside.call("POST", "/internal/v1/channels", r#"{"name":"Anna"}"#).await;
+    assert_eq!((status, &made["channel"]), (201, &json!("anna")));
+    assert_eq!(inside.admit(&made["key"]).await.unwrap().channel.as_str(), "anna");
+    assert_eq!(inside.call("POST", "/internal/v1/channels", r#"{"name":"anna"}"#).await.0, 409);
+    let (_, list) = inside.call("GET", "/internal/v1/channels", "").await;
+    assert_eq!(list["items"], json!([{ "name": "anna", "title": "anna", "live": false, "keys": 1 }]));
+}
+
+#[tokio::test]
+async fn what_cannot_be_a_channel_or_a_key_is_refused_in_words() {
+    let inside = Inside::start().await;
+    for body in [r#"{"name":"api"}"#, r#"{"name":"a b"}"#, r#"{"name":"anna","key":"short"}"#, "{}", "nonsense"] {
+        let (status, problem) = inside.call("POST", "/internal/v1/channels", body).await;
+        assert_eq!((status, &problem["type"]), (400, &json!("urn:weir:problem:bad-request")), "{body}");
+    }
+    assert_eq!(inside.call("POST", "/internal/v1/channels/nobody/rotate-key", "{}").await.0, 404);
+}
+
+#[tokio::test]
+async fn rotating_cuts_who_publishes_and_refuses_the_old_key() {
+    let inside = Inside::start().await;
+    let (_, made) = inside.call("POST", "/internal/v1/channels", r#"{"name":"anna"}"#).await;
+    let publisher = inside.registry.publish(inside.admit(&made["key"]).await.unwrap()).unwrap();
+    let (status, rotated) = inside.call("POST", "/internal/v1/channels/anna/rotate-key", "{}").await;
+    assert_eq!((status, &rotated["cut"]), (200, &json!(1)));
+    assert_eq!(publisher.kicked().await, Kick::KeyRevoked);
+    assert_eq!(inside.admit(&made["key"]).await.unwrap_err(), Denied::Revoked);
+    assert!(inside.admit(&rotated["key"]).await.is_ok());
+    let again = format!(r#"{{"key":{}}}"#, made["key"]);
+    assert_eq!(inside.call("POST", "/internal/v1/channels/anna/rotate-key", &again).await.0, 409, "a used key");
+}
+
+#[tokio::test]
+async fn the_demo_gets_a_key_of_its_own_each_time() {
+    let inside = Inside::start().await;
+    let (_, mine) = inside.call("POST", "/internal/v1/channels", r#"{"name":"demo"}"#).await;
+    let (_, first) = inside.call("POST", "/internal/v1/demo", "{}").await;
+    let (_, second) = inside.call("POST", "/internal/v1/demo", "{}").await;
+    assert_eq!(inside.admit(&first["key"]).await.unwrap_err(), Denied::Revoked);
+    assert!(inside.admit(&second["key"]).await.is_ok());
+    assert!(inside.admit(&mine["key"]).await.is_ok(), "the operator's key stays");
+}
+
+#[tokio::test]
+async fn a_store_that_is_gone_is_said_to_encoders_and_probes() {
+    let inside = Inside::start().await;
+    let (_, made) = inside.call("POST", "/internal/v1/channels", r#"{"name":"anna"}"#).await;
+    assert_eq!(inside.call("GET", "/readyz", "").await.0, 503, "it is starting");
+    inside.health.clear(health::STARTING);
+    assert_eq!(inside.call("GET", "/readyz", "").await.0, 200);
+    std::fs::remove_file(inside.directory.join("weir.db")).unwrap();
+    let (status, why) = inside.call("GET", "/readyz", "").await;
+    assert_eq!(status, 503);
+    assert!(why.as_str().unwrap().contains("removed or replaced"), "{why}");
+    assert_eq!(inside.call("GET", "/livez", "").await.0, 200, "it is alive all the same");
+    // The file is still open, so that keys are still known until the restart.
+    assert!(inside.admit(&made["key"]).await.is_ok());
+    assert!(inside.store.ping().await.is_err());
+}
+
+#[tokio::test]
+async fn a_draining_server_is_not_ready() {
+    let inside = Inside::start().await;
+    inside.health.clear(health::STARTING);
+    inside.health.because(health::DRAINING);
+    assert_eq!(inside.call("GET", "/readyz", "").await, (503, json!("draining\n")));
+}

@@ -1,0 +1,18 @@
+//! Log lines, to standard error: standard output belongs to what a person asked for.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Log, LogFormat};
+
+/// Begins logging. Called once.
+pub(crate) fn start(config: &Log) {
+    // The filter passed the settings' check.
+    let filter = EnvFilter::builder().parse_lossy(&config.filter);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.format {
+        LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).init(),
+        LogFormat::Json => lines.json().flatten_event(true).with_current_span(true).with_span_list(false).init(),
+    }
+}

@@ -1,0 +1,289 @@
+//! `weir serve`: what is started in which order, and how it stops.
+//!
+//! Everything that can refuse to start does so before anything is printed or kept: settings, data directory, store,
+//! certificate, ports. Then the first start, then traffic.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use ractor::{Actor, ActorRef, SpawnErr};
+use tokio::{net::TcpListener, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+use weir_control::{Presence, Store, api, first_start};
+use weir_identity::KeySecret;
+use weir_media::Registry;
+use weir_packager::Spool;
+
+use crate::{
+    Failure,
+    addresses::{self, Addresses},
+    config::{Config, Loaded},
+    data_dir::DataDir,
+    health::{self, Health},
+    internal::{self, Internal, Token},
+    logs, pages, process,
+    shutdown::Signals,
+    supervise::{
+        root::{self, Root},
+        streams::{self, Publishes},
+    },
+    tls,
+    wiring::{admin::Admin, gate::Gate, presence::Streams, revoked::Revoked},
+};
+
+/// Runs the server until it is told to stop.
+pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
+    let config = loaded.config;
+    logs::start(&config.log);
+    for key in loaded.without_effect {
+        warn!(key, "this setting does nothing in this build of weir");
+    }
+    let mut signals = Signals::listen()?;
+    process::raise_open_files();
+    let metrics = metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder()?;
+    process::describe();
+
+    let _data_dir = DataDir::take(&config.data_dir)?;
+    let store = weir_control::open(&config.store, &config.data_dir).await?;
+    let secret = store.key_secret().await?;
+    let certificate = tls::read(&config.tls)?;
+    weir_packager::init()?;
+    let sockets = Sockets::bind(&config, certificate.is_some())?;
+
+    let health = Health::starting(store.clone());
+    let registry = Registry::new(config.streams.publishers_max);
+    let playlists = weir_hls::Store::new(config.playlist_limits());
+    let streams = Streams { playlists: playlists.clone(), registry: registry.clone() };
+    let revoked = Revoked::default();
+    let tree = Tree::start(&config, certificate.clone(), &store, &secret, &streams, &revoked, &health).await?;
+    let addresses = sockets.addresses(&config, tree.rtmp.address)?;
+
+    let first = first_start::run(&*store, &secret, &config.first_start).await?;
+    let admin = Admin::new(store.clone(), secret, registry, revoked, addresses.clone());
+    let token = Token::create(&config.data_dir)?;
+    let internal = Internal { token, health: health.clone(), metrics, streams: streams.clone(), admin };
+    let stop = CancellationToken::new();
+    let internal = serve_internal(sockets.internal, internal, stop.clone());
+    let mut listeners = vec![weir_edge::Listener::plain(sockets.http)];
+    if let (Some(https), Some(certificate)) = (sockets.https, &certificate) {
+        listeners.push(weir_edge::Listener::tls(https, certificate));
+    }
+    let presence: Arc<dyn Presence> = Arc::new(streams);
+    let site = pages::router().merge(api::router(api::Api { store, presence }));
+    let edge = weir_edge::service(playlists);
+    let stop_http = CancellationToken::new();
+    let http = tokio::spawn(weir_edge::serve(listeners, edge, site, config.edge.clone(), stop_http.clone()));
+
+    health.clear(health::STARTING);
+    info!(version = env!("CARGO_PKG_VERSION"), http = %addresses.http, https = ?addresses.https, rtmp = %addresses.rtmp, "ready");
+    greet(&addresses, first.as_ref());
+    drop(first);
+
+    let signal = signals.next().await;
+    info!(signal, "stopping: streams end, publishers are told, waiting requests are answered");
+    health.because(health::DRAINING);
+    let drain = async {
+        tree.end_streams().await;
+        stop_http.cancel();
+        // A panic of the listeners is their end as well.
+        let _ = http.await;
+        tree.publishers_gone().await;
+        stop.cancel();
+        let _ = internal.await;
+    };
+    tokio::select! {
+        () = drain => info!("stopped"),
+        () = tokio::time::sleep(config.drain_timeout) => warn!("not everything ended in time: stopping all the same"),
+        signal = signals.next() => {
+            warn!(signal, "told again to stop: stopping at once");
+            std::process::exit(1);
+        }
+    }
+    Ok(())
+}
+
+/// The sockets this crate binds itself; RTMP's are bound by their actor.
+struct Sockets {
+    http: TcpListener,
+    https: Option<TcpListener>,
+    internal: TcpListener,
+}
+
+impl Sockets {
+    fn bind(config: &Config, tls: bool) -> Result<Self, String> {
+        Ok(Self {
+            http: addresses::listen(config.http.listen, "http.listen")?,
+            https: tls.then(|| addresses::listen(config.http.tls_listen, "http.tls_listen")).transpose()?,
+            internal: addresses::listen(config.internal.listen, "internal.listen")?,
+        })
+    }
+
+    fn addresses(&self, config: &Config, rtmp: std::net::SocketAddr) -> std::io::Result<Addresses> {
+        Ok(Addresses {
+            public_host: config.public_host.clone(),
+            http: self.http.local_addr()?,
+            https: self.https.as_ref().map(TcpListener::local_addr).transpose()?,
+            rtmp,
+        })
+    }
+}
+
+/// The running supervision tree.
+struct Tree {
+    root: ActorRef<root::Msg>,
+    rtmp: weir_ingest::Listeners,
+}
+
+impl Tree {
+    async fn start(
+        config: &Config,
+        tls: Option<Arc<rustls::ServerConfig>>,
+        store: &Arc<dyn Store>,
+        secret: &KeySecret,
+        streams: &Streams,
+        revoked: &Revoked,
+        health: &Health,
+    ) -> Result<Self, Failure> {
+        let current = Arc::new(ArcSwapOption::empty());
+        let publishes = Publishes { current: current.clone(), store: store.clone(), revoked: revoked.clone() };
+        streams.registry.observe(publishes);
+        let arguments = root::Arguments {
+            ingest: config.ingest.clone(),
+            tls,
+            gate: Arc::new(Gate { store: store.clone(), secret: secret.clone() }),
+            registry: streams.registry.clone(),
+            streams: streams::Arguments {
+                packager: config.packager(),
+                playlists: streams.playlists.clone(),
+                registry: streams.registry.clone(),
+                spool: start_spool(config)?,
+            },
+            current,
+            health: health.clone(),
+        };
+        let (root, _) = Actor::spawn(None, Root, arguments).await.map_err(|error| match error {
+            SpawnErr::StartupFailed(error) => match error.downcast::<weir_ingest::Error>() {
+                Ok(error) => name_setting(config, *error),
+                Err(error) => error,
+            },
+            error => error.into(),
+        })?;
+        let rtmp = ractor::call!(root, root::Msg::Addresses)?;
+        Ok(Self { root, rtmp })
+    }
+
+    /// Takes no more publishers, and waits until every playlist has ended.
+    async fn end_streams(&self) {
+        // An error means that the tree is gone.
+        let _ = self.root.call(root::Msg::Drain, None).await;
+    }
+
+    /// Waits until the last publisher has been told and has gone.
+    async fn publishers_gone(&self) {
+        let _ = self.root.call(root::Msg::PublishersGone, None).await;
+    }
+}
+
+/// The thread that writes finished segments to disk, unless they are to stay in memory.
+fn start_spool(config: &Config) -> Result<Option<Spool>, Failure> {
+    if !config.streams.spool {
+        return Ok(None);
+    }
+    let directory = config.data_dir.join("spool");
+    let spool = Spool::start(&directory, config.streams.spool_bytes_max);
+    let spool = spool.map_err(|error| format!("the spool {} cannot be used: {error}", directory.display()))?;
+    Ok(Some(spool))
+}
+
+/// Adds the setting to an error about a port.
+fn name_setting(config: &Config, error: weir_ingest::Error) -> Failure {
+    let weir_ingest::Error::Bind { address, source } = &error else { return error.into() };
+    let tls = *address == config.ingest.rtmp.tls_listen;
+    let setting = if tls { "ingest.rtmp.tls_listen" } else { "ingest.rtmp.listen" };
+    addresses::why(*address, setting, source).into()
+}
+
+fn serve_internal(listener: TcpListener, internal: Internal, stop: CancellationToken) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let served = axum::serve(listener, internal::router(internal)).with_graceful_shutdown(stop.cancelled_owned());
+        if let Err(error) = served.await {
+            warn!(%error, "the internal listener ended");
+        }
+    })
+}
+
+/// Tells where to stream and watch; after the first start also the secrets, which are never shown again.
+#[expect(clippy::print_stdout, reason = "this is what standard output is for")]
+fn greet(addresses: &Addresses, first: Option<&first_start::Credentials>) {
+    println!("{}", greeting(addresses, first));
+}
+
+fn greeting(addresses: &Addresses, first: Option<&first_start::Credentials>) -> String {
+    let mut lines = vec![format!("Weir {} is ready.", env!("CARGO_PKG_VERSION")), String::new()];
+    match first {
+        None => {
+            lines.push(format!("  Watch         {}", addresses.start_url()));
+            lines.push(format!("  OBS server    {}", addresses.rtmp_url()));
+            lines.push("  Stream key    `weir channel rotate-key NAME` makes a new one".into());
+        }
+        Some(first) => {
+            lines.push("This is shown once. Keep it.".into());
+            lines.push(String::new());
+            lines.push(format!("  Account       {}", first_start::ADMIN));
+            lines.push(format!("  Password      {}", first.password));
+            lines.push(format!("  Watch         {}", addresses.page_url(&first.channel)));
+            lines.push(String::new());
+            lines.push("  OBS: Settings, Stream, Service \"Custom…\"".into());
+            lines.push(format!("  Server        {}", addresses.rtmp_url()));
+            lines.push(format!("  Stream key    {}", first.key.reveal()));
+            lines.push(String::new());
+            lines.push(format!("  WHIP          {}", addresses.whip_url()));
+            lines.push(format!("  Bearer token  {}", first.key.reveal()));
+        }
+    }
+    if let Some(address) = addresses.from_elsewhere() {
+        lines.push(String::new());
+        lines.push(format!("From another machine, put {address} in place of localhost."));
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use weir_identity::StreamKey;
+
+    use super::*;
+
+    fn addresses() -> Addresses {
+        let at = |port: u16| ([127, 0, 0, 1], port).into();
+        Addresses { public_host: String::new(), http: at(8080), https: None, rtmp: at(1935) }
+    }
+
+    #[test]
+    fn the_first_start_shows_everything_a_streamer_needs() {
+        let key = StreamKey::random();
+        let first = first_start::Credentials {
+            channel: "admin".parse().unwrap(),
+            password: "the password".into(),
+            key: key.clone(),
+        };
+        let said = greeting(&addresses(), Some(&first));
+        for part in [
+            "the password",
+            "http://127.0.0.1:8080/admin",
+            "rtmp://127.0.0.1:1935/live",
+            "http://127.0.0.1:8080/whip",
+            key.reveal(),
+        ] {
+            assert!(said.contains(part), "{part} in {said}");
+        }
+    }
+
+    #[test]
+    fn later_starts_show_where_to_stream_and_watch() {
+        let said = greeting(&addresses(), None);
+        assert!(said.contains("http://127.0.0.1:8080/") && said.contains("rtmp://127.0.0.1:1935/live"), "{said}");
+    }
+}

@@ -1,0 +1,309 @@
+//! The root of the tree: owns the RTMP listener and the owner of the streams.
+//!
+//! Owner: `serve`, which starts it and stops it. Restart: never; without it the server ends.
+//! Children: the RTMP listener and `streams`, each started again by [`RESTART`]. One that is given up makes the server
+//! not ready; whatever else runs goes on.
+
+use std::{sync::Arc, time::Instant};
+
+use arc_swap::ArcSwapOption;
+use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+use tokio::task::JoinHandle;
+use tracing::error;
+use weir_ingest::Listeners;
+use weir_media::Registry;
+use weir_supervise::{Decision, Failures, Restart, decide};
+
+use super::streams;
+use crate::{
+    health::{self, Health},
+    wiring::gate::Gate,
+};
+
+/// Both children fail only by a bug of ours. Encoders come back within seconds, so a restart must be quick; one that
+/// fails again and again would only burn the machine.
+const RESTART: Restart = Restart {
+    intensity: 10,
+    window: std::time::Duration::from_secs(60),
+    backoff_min: std::time::Duration::from_millis(50),
+    backoff_max: std::time::Duration::from_secs(5),
+};
+
+/// Everything that may be asked of the root.
+pub(crate) enum Msg {
+    /// Where RTMP is heard.
+    Addresses(RpcReplyPort<Listeners>),
+    /// Take no more publishers, tell those there are, end every stream. Answered when the streams have ended.
+    Drain(RpcReplyPort<()>),
+    /// Answered when the last publisher has gone, after [`Msg::Drain`].
+    PublishersGone(RpcReplyPort<()>),
+    /// Start the RTMP listener again.
+    StartRtmp,
+    /// Start the owner of the streams again.
+    StartStreams,
+}
+
+/// What the children are made of.
+pub(crate) struct Arguments {
+    pub(crate) ingest: weir_ingest::Config,
+    pub(crate) tls: Option<Arc<rustls::ServerConfig>>,
+    pub(crate) gate: Arc<Gate>,
+    pub(crate) registry: Registry,
+    pub(crate) streams: streams::Arguments,
+    /// Where whoever hears of new publishes finds the owner of the streams.
+    pub(crate) current: Arc<ArcSwapOption<ActorRef<streams::Msg>>>,
+    pub(crate) health: Health,
+}
+
+pub(crate) struct Root;
+
+pub(crate) struct State {
+    arguments: Arguments,
+    rtmp: Listeners,
+    rtmp_failures: Failures,
+    streams: ActorRef<streams::Msg>,
+    streams_failures: Failures,
+    /// Ends when the last publisher has gone; there while draining.
+    draining: Option<JoinHandle<()>>,
+}
+
+impl Actor for Root {
+    type Msg = Msg;
+    type State = State;
+    type Arguments = Arguments;
+
+    async fn pre_start(&self, me: ActorRef<Msg>, mut arguments: Arguments) -> Result<State, ActorProcessingErr> {
+        let streams = start_streams(&me, &arguments).await?;
+        let rtmp = start_rtmp(&me, &arguments).await?;
+        // Started again, it listens where it did, also when the system chose the port.
+        arguments.ingest.rtmp.listen = rtmp.address;
+        if let Some(address) = rtmp.tls_address {
+            arguments.ingest.rtmp.tls_listen = address;
+        }
+        let (rtmp_failures, streams_failures) = Default::default();
+        Ok(State { arguments, rtmp, rtmp_failures, streams, streams_failures, draining: None })
+    }
+
+    async fn handle(&self, me: ActorRef<Msg>, msg: Msg, state: &mut State) -> Result<(), ActorProcessingErr> {
+        match msg {
+            Msg::Addresses(reply) => drop(reply.send(state.rtmp.clone())),
+            Msg::Drain(reply) => state.drain(reply),
+            Msg::PublishersGone(reply) => {
+                let draining = state.draining.take();
+                tokio::spawn(async move {
+                    if let Some(draining) = draining {
+                        // Its end is what counts, even by a panic.
+                        let _ = draining.await;
+                    }
+                    let _ = reply.send(());
+                });
+            }
+            Msg::StartRtmp if state.draining.is_none() => match start_rtmp(&me, &state.arguments).await {
+                Ok(rtmp) => state.rtmp = rtmp,
+                Err(error) => state.rtmp_ended(&me, &error.to_string()),
+            },
+            Msg::StartStreams if state.draining.is_none() => match start_streams(&me, &state.arguments).await {
+                Ok(streams) => state.streams = streams,
+                Err(error) => state.streams_ended(&me, &error.to_string()),
+            },
+            Msg::StartRtmp | Msg::StartStreams => {}
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        me: ActorRef<Msg>,
+        event: SupervisionEvent,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        let (child, why) = match event {
+            SupervisionEvent::ActorFailed(child, error) => (child, error.to_string()),
+            SupervisionEvent::ActorTerminated(child, _, why) => (child, why.unwrap_or_else(|| "it stopped".into())),
+            _ => return Ok(()),
+        };
+        if state.draining.is_some() {
+            return Ok(());
+        }
+        if child.get_id() == state.rtmp.actor.get_id() {
+            state.rtmp_ended(&me, &why);
+        } else if child.get_id() == state.streams.get_id() {
+            state.streams_ended(&me, &why);
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    fn drain(&mut self, reply: RpcReplyPort<()>) {
+        if self.draining.is_some() {
+            let _ = reply.send(());
+            return;
+        }
+        let rtmp = self.rtmp.clone();
+        self.draining = Some(tokio::spawn(async move { rtmp.drain().await }));
+        let streams = self.streams.clone();
+        tokio::spawn(async move {
+            // An error means that the owner of the streams is gone, and the streams with it.
+            let _ = streams.call(streams::Msg::Drain, None).await;
+            let _ = reply.send(());
+        });
+    }
+
+    fn rtmp_ended(&mut self, me: &ActorRef<Msg>, why: &str) {
+        match decide(&RESTART, &mut self.rtmp_failures, Instant::now()) {
+            Decision::Again { after } => {
+                error!(why, ?after, "the RTMP listener failed and is started again");
+                me.send_after(after, || Msg::StartRtmp);
+            }
+            Decision::GiveUp => {
+                error!(why, "the RTMP listener fails again and again: given up; streams that run by other ways go on");
+                self.arguments.health.because(health::NO_RTMP);
+            }
+        }
+    }
+
+    fn streams_ended(&mut self, me: &ActorRef<Msg>, why: &str) {
+        self.arguments.current.store(None);
+        match decide(&RESTART, &mut self.streams_failures, Instant::now()) {
+            Decision::Again { after } => {
+                error!(why, ?after, "the owner of the streams failed and is started again");
+                me.send_after(after, || Msg::StartStreams);
+            }
+            Decision::GiveUp => {
+                error!(why, "the owner of the streams fails again and again: given up");
+                self.arguments.health.because(health::NO_STREAMS);
+            }
+        }
+    }
+}
+
+async fn start_rtmp(me: &ActorRef<Msg>, arguments: &Arguments) -> Result<Listeners, ActorProcessingErr> {
+    let (config, tls, gate) = (arguments.ingest.clone(), arguments.tls.clone(), arguments.gate.clone());
+    Ok(weir_ingest::spawn(config, tls, gate, arguments.registry.clone(), me.get_cell()).await?)
+}
+
+async fn start_streams(
+    me: &ActorRef<Msg>,
+    arguments: &Arguments,
+) -> Result<ActorRef<streams::Msg>, ActorProcessingErr> {
+    let (streams, _) = Actor::spawn_linked(None, streams::Streams, arguments.streams.clone(), me.get_cell()).await?;
+    arguments.current.store(Some(Arc::new(streams.clone())));
+    // Whoever published while there was no owner is taken up.
+    for live in arguments.registry.all() {
+        let subscriber = live.subscribe();
+        streams.cast(streams::Msg::Began(live, subscriber))?;
+    }
+    Ok(streams)
+}
+
+#[cfg(test)]
+mod tests {
+    use weir_identity::ChannelName;
+    use weir_media::{Publish, registry};
+
+    use super::*;
+    use crate::wiring::revoked::Revoked;
+
+    /// A tree on a free port, with a store in a directory of its own.
+    struct Grown {
+        root: ActorRef<Msg>,
+        current: Arc<ArcSwapOption<ActorRef<streams::Msg>>>,
+        registry: Registry,
+        directory: std::path::PathBuf,
+    }
+
+    impl Grown {
+        async fn grow() -> Self {
+            weir_packager::init().unwrap();
+            let directory = std::env::temp_dir().join(format!("weir-{}", weir_identity::PublishId::random()));
+            std::fs::create_dir(&directory).unwrap();
+            let store = weir_control::open(&weir_control::Config::default(), &directory).await.unwrap();
+            let secret = store.key_secret().await.unwrap();
+            let (registry, current) = (Registry::new(9), Arc::new(ArcSwapOption::empty()));
+            registry.observe(streams::Publishes {
+                current: current.clone(),
+                store: store.clone(),
+                revoked: Revoked::default(),
+            });
+            let mut ingest = weir_ingest::Config::default();
+            ingest.rtmp.listen = ([127, 0, 0, 1], 0).into();
+            let arguments = Arguments {
+                ingest,
+                tls: None,
+                gate: Arc::new(Gate { store: store.clone(), secret }),
+                registry: registry.clone(),
+                streams: streams::Arguments {
+                    packager: weir_packager::Config::default(),
+                    playlists: weir_hls::Store::new(weir_hls::Limits::default()),
+                    registry: registry.clone(),
+                    spool: None,
+                },
+                current: current.clone(),
+                health: Health::starting(store),
+            };
+            let (root, _) = Actor::spawn(None, Root, arguments).await.unwrap();
+            Self { root, current, registry, directory }
+        }
+
+        /// Where RTMP is heard, once it is another actor than `before`.
+        async fn listeners_after(&self, before: Option<&Listeners>) -> Listeners {
+            loop {
+                let listeners = ractor::call!(self.root, Msg::Addresses).unwrap();
+                if before.is_none_or(|before| before.actor.get_id() != listeners.actor.get_id()) {
+                    return listeners;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    impl Drop for Grown {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.directory);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_listener_that_fails_comes_back_on_its_port() {
+        let grown = Grown::grow().await;
+        let before = grown.listeners_after(None).await;
+        before.actor.kill();
+        let after = grown.listeners_after(Some(&before)).await;
+        assert_eq!(after.address, before.address);
+        tokio::net::TcpStream::connect(after.address).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn the_owner_of_the_streams_comes_back_and_takes_up_who_publishes() {
+        let grown = Grown::grow().await;
+        let channel = ChannelName::parse("anna").unwrap();
+        let publish = Publish {
+            channel,
+            key: weir_identity::KeyId::new(),
+            conflict: registry::Conflict::TakeOver,
+            protocol: "rtmp",
+        };
+        let _publisher = grown.registry.publish(publish).unwrap();
+        let before = grown.current.load_full().expect("there is an owner");
+        before.kill();
+        let after = loop {
+            match grown.current.load_full() {
+                Some(after) if after.get_id() != before.get_id() => break after,
+                _ => tokio::task::yield_now().await,
+            }
+        };
+        while after.get_children().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn draining_ends_everything_and_starts_nothing() {
+        let grown = Grown::grow().await;
+        let listeners = grown.listeners_after(None).await;
+        ractor::call!(grown.root, Msg::Drain).unwrap();
+        ractor::call!(grown.root, Msg::PublishersGone).unwrap();
+        assert!(tokio::net::TcpStream::connect(listeners.address).await.is_err(), "nobody listens any more");
+    }
+}

@@ -1,0 +1,209 @@
+//! Owns the stream actor of every channel that is live.
+//!
+//! Owner: `root`. Restart: by the root; its streams end with it, and running publishes are taken up anew.
+//! Children: one `weir_packager::stream` a channel. One that fails is started again by [`RESTART`], its own failures
+//! counted only; when it is given up its publisher is told so. No stream touches another.
+//! Mailbox: a few messages a publish. Frames travel in the subscriber that comes with it.
+
+use std::{collections::HashMap, sync::Arc, time::Instant};
+
+use arc_swap::ArcSwapOption;
+use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+use tracing::{error, warn};
+use weir_control::Store;
+use weir_identity::ChannelName;
+use weir_media::{
+    Live, Registry, Subscriber,
+    registry::{Kick, Observer},
+};
+use weir_packager::stream;
+use weir_supervise::{Decision, Failures, Restart, decide};
+
+use crate::wiring::{history, revoked::Revoked};
+
+/// A stream that fails loses at most its viewers' next seconds; one that fails at every start is given up soon, since
+/// its publisher's media is what makes it fail.
+const RESTART: Restart = Restart {
+    intensity: 5,
+    window: std::time::Duration::from_secs(60),
+    backoff_min: std::time::Duration::from_millis(100),
+    backoff_max: std::time::Duration::from_secs(5),
+};
+
+/// Everything that may be asked of it.
+pub(crate) enum Msg {
+    /// A publish began; the subscriber misses nothing of it.
+    Began(Arc<Live>, Subscriber),
+    /// Start the stream of a channel again, if it is still published.
+    Again(ChannelName),
+    /// End every stream and take no more. Answered when the last has ended.
+    Drain(RpcReplyPort<()>),
+}
+
+/// What streams are made of.
+#[derive(Clone)]
+pub(crate) struct Arguments {
+    pub(crate) packager: weir_packager::Config,
+    pub(crate) playlists: weir_hls::Store,
+    pub(crate) registry: Registry,
+    /// Where finished segments go, if they go to disk.
+    pub(crate) spool: Option<weir_packager::Spool>,
+}
+
+pub(crate) struct Streams;
+
+pub(crate) struct State {
+    arguments: Arguments,
+    channels: HashMap<ChannelName, ActorRef<stream::Msg>>,
+    names: HashMap<ActorId, ChannelName>,
+    /// Of channels whose stream failed a while ago or runs again.
+    failures: HashMap<ChannelName, Failures>,
+    draining: bool,
+    drained: Option<RpcReplyPort<()>>,
+}
+
+/// Channels whose failures are remembered; more than are live at once.
+const FAILURES_MAX: usize = 10_000;
+
+impl Actor for Streams {
+    type Msg = Msg;
+    type State = State;
+    type Arguments = Arguments;
+
+    async fn pre_start(&self, _: ActorRef<Msg>, arguments: Arguments) -> Result<State, ActorProcessingErr> {
+        let (channels, names, failures) = Default::default();
+        Ok(State { arguments, channels, names, failures, draining: false, drained: None })
+    }
+
+    async fn handle(&self, me: ActorRef<Msg>, msg: Msg, state: &mut State) -> Result<(), ActorProcessingErr> {
+        match msg {
+            Msg::Began(live, _) if state.draining => live.kick(Kick::Shutdown),
+            Msg::Began(live, subscriber) => state.began(&me, live, subscriber).await,
+            Msg::Again(channel) => {
+                if let Some(live) = state.arguments.registry.get(&channel)
+                    && !state.channels.contains_key(&channel)
+                {
+                    let subscriber = live.subscribe();
+                    state.began(&me, live, subscriber).await;
+                }
+            }
+            Msg::Drain(reply) => {
+                for stream in state.channels.values() {
+                    // One that is gone already has ended.
+                    let _ = stream.cast(stream::Msg::Drain);
+                }
+                state.draining = true;
+                state.drained = Some(reply);
+                state.answer_if_drained();
+            }
+        }
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        me: ActorRef<Msg>,
+        event: SupervisionEvent,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        let (child, failure) = match event {
+            SupervisionEvent::ActorFailed(child, error) => (child, Some(error)),
+            SupervisionEvent::ActorTerminated(child, ..) => (child, None),
+            _ => return Ok(()),
+        };
+        let Some(channel) = state.names.remove(&child.get_id()) else { return Ok(()) };
+        if state.channels.get(&channel).is_some_and(|current| current.get_id() == child.get_id()) {
+            state.channels.remove(&channel);
+            if let Some(error) = &failure {
+                error!(%channel, %error, "a stream failed; all others go on");
+            }
+            state.ended(&me, channel);
+        }
+        state.answer_if_drained();
+        Ok(())
+    }
+}
+
+impl State {
+    /// Hands a publish to its channel's stream, which is started if there is none.
+    async fn began(&mut self, me: &ActorRef<Msg>, live: Arc<Live>, subscriber: Subscriber) {
+        let channel = live.publish.channel.clone();
+        let mut message = stream::Msg::Publish(live.clone(), subscriber);
+        if let Some(stream) = self.channels.get(&channel) {
+            match stream.cast(message) {
+                Ok(()) => return,
+                // It ended a moment ago.
+                Err(ractor::MessagingErr::SendErr(back)) => message = back,
+                Err(_) => return live.kick(Kick::Refused("This server cannot take the stream now.".into())),
+            }
+        }
+        let args = stream::Args {
+            config: self.arguments.packager.clone(),
+            channel: channel.clone(),
+            private: false,
+            store: self.arguments.playlists.clone(),
+            spool: self.arguments.spool.clone(),
+        };
+        match stream::spawn(args, me.get_cell()).await {
+            Ok(stream) => {
+                let stream = stream.actor;
+                self.names.insert(stream.get_id(), channel.clone());
+                // If it ended at once, its termination says so and the publish is taken up again.
+                let _ = stream.cast(message);
+                self.channels.insert(channel, stream);
+            }
+            Err(error) => {
+                error!(%channel, %error, "a stream cannot be started");
+                live.kick(Kick::Refused("This server cannot take the stream now.".into()));
+            }
+        }
+    }
+
+    /// A channel's stream ended. If somebody publishes there, it failed, or ended just as they came.
+    fn ended(&mut self, me: &ActorRef<Msg>, channel: ChannelName) {
+        let Some(live) = self.arguments.registry.get(&channel).filter(|_| !self.draining) else {
+            self.failures.remove(&channel);
+            return;
+        };
+        if self.failures.len() >= FAILURES_MAX {
+            self.failures.clear();
+        }
+        match decide(&RESTART, self.failures.entry(channel.clone()).or_default(), Instant::now()) {
+            Decision::Again { after } => {
+                warn!(%channel, ?after, "the stream is started again");
+                me.send_after(after, move || Msg::Again(channel));
+            }
+            Decision::GiveUp => {
+                error!(%channel, "the stream fails again and again: its publisher is turned away");
+                self.failures.remove(&channel);
+                live.kick(Kick::Refused("This stream cannot be packaged; see the server's log.".into()));
+            }
+        }
+    }
+
+    fn answer_if_drained(&mut self) {
+        if self.names.is_empty()
+            && let Some(reply) = self.drained.take()
+        {
+            let _ = reply.send(());
+        }
+    }
+}
+
+/// Hears of every publish and passes it on, whichever actor is the owner of the streams now.
+pub(crate) struct Publishes {
+    pub(crate) current: Arc<ArcSwapOption<ActorRef<Msg>>>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) revoked: Revoked,
+}
+
+impl Observer for Publishes {
+    fn began(&self, live: &Arc<Live>) {
+        self.revoked.check(live);
+        history::follow(self.store.clone(), live.clone());
+        // Without an owner the publish waits: the next one takes it up.
+        if let Some(streams) = &*self.current.load() {
+            let _ = streams.cast(Msg::Began(live.clone(), live.subscribe()));
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! What is live: the API asks, playlists and publishers know.
+
+use jiff::Timestamp;
+use weir_control::{LiveInfo, Presence, RenditionInfo};
+use weir_hls::{RenditionKind, RenditionSpec};
+use weir_identity::ChannelName;
+use weir_media::Registry;
+
+/// A channel is live while its playlist is: viewers see nothing of a publisher's absence within the grace time.
+#[derive(Debug, Clone)]
+pub(crate) struct Streams {
+    pub(crate) playlists: weir_hls::Store,
+    pub(crate) registry: Registry,
+}
+
+/// How much there is, for metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) publishes: usize,
+    pub(crate) streams: usize,
+    pub(crate) viewers: u64,
+    pub(crate) held_requests: usize,
+}
+
+impl Streams {
+    /// Whether a channel can be watched now.
+    pub(crate) fn is_live(&self, channel: &ChannelName) -> bool {
+        self.playlists.current(channel).is_some_and(|stream| stream.ended().is_none())
+    }
+
+    /// How much there is.
+    pub(crate) fn counts(&self) -> Counts {
+        let live = self.playlists.live();
+        Counts {
+            publishes: self.registry.len(),
+            streams: live.len(),
+            viewers: live.iter().map(|stream| stream.viewers()).sum(),
+            held_requests: self.playlists.held_requests(),
+        }
+    }
+}
+
+impl Presence for Streams {
+    fn live(&self, channel: &ChannelName) -> Option<LiveInfo> {
+        let stream = self.playlists.current(channel).filter(|stream| stream.ended().is_none())?;
+        Some(LiveInfo {
+            started_at: Timestamp::try_from(stream.started()).ok()?,
+            viewers: stream.viewers(),
+            renditions: stream.renditions().into_iter().map(rendition).collect(),
+        })
+    }
+
+    fn live_channels(&self) -> Vec<ChannelName> {
+        self.playlists.live().iter().map(|stream| stream.channel().clone()).collect()
+    }
+}
+
+fn rendition(spec: RenditionSpec) -> RenditionInfo {
+    let (width, height, frame_rate) = match spec.kind {
+        RenditionKind::Video { width, height, frame_rate } => (Some(width), Some(height), Some(frame_rate)),
+        RenditionKind::Audio { .. } => (None, None, None),
+    };
+    RenditionInfo { id: spec.id.to_string(), codecs: spec.codecs, width, height, frame_rate }
+}
