@@ -15,7 +15,7 @@ use weir_identity::StreamKey;
 use weir_media::{Frame, Track, registry::Announced};
 
 use super::{
-    amf0,
+    aggregate, amf0,
     chunks::{self, Limits, Message, Reader, Writer, kind},
     command::{self, Command},
     config::Config,
@@ -212,7 +212,11 @@ impl Core {
         let Message { timestamp, kind, stream, mut payload } = message;
         match kind {
             kind::AUDIO | kind::VIDEO => self.media(now, kind, timestamp, &payload, out),
-            kind::AGGREGATE => self.aggregate(now, timestamp, payload, out),
+            kind::AGGREGATE => {
+                for part in aggregate::parts(timestamp, payload) {
+                    self.media(now, part.kind, part.timestamp, &part.payload, out);
+                }
+            }
             kind::COMMAND => self.command(now, stream, Command::parse(&payload)?, out)?,
             kind::COMMAND_AMF3 => {
                 // Encoders that say AMF3 send AMF0 behind one byte.
@@ -367,33 +371,6 @@ impl Core {
                 out.extend(frame.map(Output::Frame));
             }
             Err(Unsupported(why)) => self.refuse(&why, out),
-        }
-    }
-
-    /// Several messages in one, each with an FLV tag's header and the length behind it (RTMP 1.0 §7.1.6).
-    fn aggregate(&mut self, now: Instant, timestamp: u32, mut body: Bytes, out: &mut Outputs) {
-        const HEAD_BYTES: usize = 11;
-        const TAIL_BYTES: usize = 4;
-        let mut first = None;
-        while body.len() >= HEAD_BYTES && !matches!(self.stage, Stage::Closed) {
-            let kind = body.get_u8();
-            let length = body.get_uint(3) as usize;
-            let low = body.get_uint(3) as u32;
-            let time = u32::from(body.get_u8()) << 24 | low;
-            body.advance(3);
-            if body.len() < length {
-                return;
-            }
-            let payload = body.split_to(length);
-            body.advance(TAIL_BYTES.min(body.len()));
-            let since_first = time.wrapping_sub(*first.get_or_insert(time));
-            match kind {
-                kind::AUDIO | kind::VIDEO => {
-                    self.media(now, kind, timestamp.wrapping_add(since_first), &payload, out);
-                }
-                kind::DATA => self.data(&payload, out),
-                _ => {}
-            }
         }
     }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `handshake` | the first 3073 bytes |
 //! | `chunks` | the chunk stream: bytes to messages and back |
+//! | `aggregate` | several messages in one |
 //! | `amf0` | a guard before the AMF0 parser |
 //! | `command` | commands and the answers to them |
 //! | `core` | the session as a value: bytes and time in, effects out |
@@ -14,9 +15,10 @@
 //!
 //! A peer can cost its own connection only: everything it can make grow has a limit in [`Config`] or a named constant.
 
+mod aggregate;
 pub(crate) mod amf0;
 pub(crate) mod chunks;
-mod command;
+pub(crate) mod command;
 mod config;
 pub(crate) mod core;
 pub(crate) mod flv;

@@ -92,7 +92,8 @@ enum Next {
     Read,
     Ask(StreamKey),
     Unpublished,
-    Close,
+    /// Why it is over, in words.
+    Close(String),
 }
 
 /// Whether the connection goes on after a publish.
@@ -120,7 +121,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send, G: Gate> Session<S, G> {
                     }
                 },
                 Next::Unpublished => continue,
-                Next::Close => return Ok(None),
+                Next::Close(_) => return Ok(None),
             }
             tokio::select! {
                 biased;
@@ -174,7 +175,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send, G: Gate> Session<S, G> {
         loop {
             match self.perform(Some(publisher)).await? {
                 Next::Unpublished => return Ok(After::Login),
-                Next::Close => return Ok(After::Close),
+                Next::Close(why) => {
+                    // Its encoder would come back with the same, so nobody need wait for it.
+                    publisher.live().kick(Kick::Refused(why));
+                    return Ok(After::Close);
+                }
                 Next::Read | Next::Ask(_) => {}
             }
             tokio::select! {
@@ -242,7 +247,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send, G: Gate> Session<S, G> {
                 (Output::Unpublish, _) => return Ok(Next::Unpublished),
                 (Output::Close(reason), _) => {
                     info!(reason, "closing");
-                    return Ok(Next::Close);
+                    return Ok(Next::Close(reason));
                 }
             }
         }

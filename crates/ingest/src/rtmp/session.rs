@@ -14,7 +14,7 @@ use tokio::{
     time::timeout_at,
 };
 use tokio_rustls::TlsAcceptor;
-use tracing::{Instrument, debug, error, field, info_span, warn};
+use tracing::{Instrument, debug, error, field, info, info_span};
 
 use super::{
     pump::{Pump, Shared},
@@ -158,8 +158,8 @@ fn log(result: &Result<(), Error>) {
     let Err(ending) = result else { return debug!("session ended") };
     metrics::counter!("weir_rtmp_errors_total", "fault" => ending.fault().label()).increment(1);
     match ending.fault() {
-        Fault::Peer => warn!(error = %ending, "session ended: the peer broke the protocol"),
-        Fault::Network => tracing::info!(error = %ending, "session ended"),
+        // A port in the open sees such peers all day: nothing for an operator to look into.
+        Fault::Peer | Fault::Network => info!(error = %ending, "session ended"),
         Fault::Operator | Fault::Ours => error!(error = %ending, "session ended"),
     }
 }

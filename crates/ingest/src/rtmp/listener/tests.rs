@@ -364,17 +364,44 @@ async fn many_connections_come_and_go() {
 }
 
 #[tokio::test]
-async fn rtmps_is_rtmp_behind_tls() {
+async fn media_that_is_not_carried_ends_the_publish_in_words() {
+    let mut server = Server::start().await;
+    let mut client = server.client().await;
+    client.publish("key-anna").await;
+    let (live, _) = server.published().await;
+    client.say(kind::AUDIO, 1, 0, &[0x2f, 1, 2, 3]).await;
+    client.hears("not MP3. Choose another audio encoder.").await;
+    live.ended().await;
+    assert!(matches!(live.end_reason(), Some(weir_media::EndReason::Kicked(Kick::Refused(_)))));
+}
+
+/// A certificate for `localhost`, and settings that have it.
+fn certificate() -> (rustls::pki_types::CertificateDer<'static>, Arc<rustls::ServerConfig>) {
     let certified = rcgen::generate_simple_self_signed(vec!["localhost".into()]).unwrap();
     let (certificate, key) = (certified.cert.der().clone(), certified.signing_key.serialize_der());
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ServerConfig::builder_with_provider(provider.clone())
+    let tls = rustls::ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
         .with_single_cert(vec![certificate.clone()], rustls::pki_types::PrivatePkcs8KeyDer::from(key).into())
         .unwrap();
-    let mut server = Server::with(Conflict::TakeOver, Some(Arc::new(tls)), |_| {}).await;
+    (certificate, Arc::new(tls))
+}
+
+#[tokio::test(start_paused = true)]
+async fn whoever_never_finishes_the_tls_handshake_is_cut_off() {
+    let server = Server::with(Conflict::TakeOver, Some(certificate().1), |_| {}).await;
+    let mut client = Client::new(TcpStream::connect(server.listeners.tls_address.unwrap()).await.unwrap());
+    client.socket.write_all(&[0x16, 3, 1]).await.unwrap();
+    client.is_closed().await;
+}
+
+#[tokio::test]
+async fn rtmps_is_rtmp_behind_tls() {
+    let (certificate, tls) = certificate();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut server = Server::with(Conflict::TakeOver, Some(tls), |_| {}).await;
 
     let mut roots = rustls::RootCertStore::empty();
     roots.add(certificate).unwrap();
