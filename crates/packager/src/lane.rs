@@ -144,11 +144,6 @@ impl Lane {
     pub(crate) fn frame_length(&self) -> Duration {
         self.frame
     }
-
-    /// What failed on the muxer's own thread, if something did.
-    pub(crate) fn check(&self) -> Result<(), Error> {
-        self.muxer.check()
-    }
 }
 
 /// What happens next to the rendition, in order.

@@ -3,7 +3,7 @@
 //! Read [`stream`] (one channel's actor: publishes, grace time, restarts), then `packager` (one publish's actor) and
 //! `package` (what it does): `measure` looks at the first frames, `timeline` rebases the publisher's timestamps,
 //! [`weir_hls::cut`] says where parts end, `lane` and `mux` bring each track through GStreamer's `cmafmux`, `moof`
-//! corrects what that muxer cannot know. [`spool`] keeps finished segments on disk. 
+//! corrects what that muxer cannot know. [`spool`] keeps finished segments on disk.
 //!
 //! The only crate that knows GStreamer. It knows no protocol and no viewer: frames come from a [`weir_media::bus`],
 //! parts go to a [`weir_hls::StreamWriter`].
@@ -23,6 +23,8 @@ mod session;
 mod sound;
 pub mod spool;
 pub mod stream;
+#[cfg(test)]
+mod tests;
 mod timeline;
 
 pub use config::Config;

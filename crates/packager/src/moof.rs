@@ -148,11 +148,8 @@ impl<'a> Samples<'a> {
             }
             rest = after;
         }
-        let (tfhd, tfdt, trun) = (
-            tfhd.ok_or(BadChunk("no tfhd"))?,
-            tfdt.ok_or(BadChunk("no tfdt"))?,
-            trun.ok_or(BadChunk("no trun"))?,
-        );
+        let (tfhd, tfdt, trun) =
+            (tfhd.ok_or(BadChunk("no tfhd"))?, tfdt.ok_or(BadChunk("no tfdt"))?, trun.ok_or(BadChunk("no trun"))?);
         let mut tfhd = Words(tfhd);
         let flags = tfhd.next()? & 0x00ff_ffff;
         if flags & !(TFHD_DURATION | TFHD_SIZE | TFHD_FLAGS | TFHD_BASE_IS_MOOF) != 0 {
@@ -267,7 +264,8 @@ mod tests {
         let tfhd = made(b"tfhd", &words(&[TFHD_BASE_IS_MOOF | TFHD_DURATION | TFHD_FLAGS, 1, 3000, NON_SYNC]));
         let tfdt = made(b"tfdt", &words(&[0, 90_000]));
         let trun = made(b"trun", &words(&[TRUN_DATA_OFFSET | TRUN_SIZE, 3, 999, 10, 20, 30]));
-        let moof = made(b"moof", &[made(b"mfhd", &words(&[0, 7])), made(b"traf", &[tfhd, tfdt, trun].concat())].concat());
+        let moof =
+            made(b"moof", &[made(b"mfhd", &words(&[0, 7])), made(b"traf", &[tfhd, tfdt, trun].concat())].concat());
         [made(b"styp", b"cmfs"), moof, words(&[68]), b"mdat".to_vec()].concat()
     }
 
@@ -286,8 +284,10 @@ mod tests {
         let (_, mut traf, _) = next_box(after).expect("traf");
         while let Some((kind, inner, after)) = next_box(traf) {
             if &kind == b"trun" {
-                let words: Vec<_> =
-                    inner.chunks_exact(4).map(|word| u32::from_be_bytes([word[0], word[1], word[2], word[3]])).collect();
+                let words: Vec<_> = inner
+                    .chunks_exact(4)
+                    .map(|word| u32::from_be_bytes([word[0], word[1], word[2], word[3]]))
+                    .collect();
                 assert_eq!(words[2] as usize, moof.len() + 8 + 8, "data begins after the header of mdat");
                 return words;
             }

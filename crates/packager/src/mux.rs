@@ -140,9 +140,10 @@ impl Muxer {
         self.input.set_active(true)?;
         self.input.link(sink).map_err(|error| gst::glib::bool_error!("{error}"))?;
         let segment = gst::FormattedSegment::<gst::ClockTime>::new();
-        let taken = self.input.push_event(gst::event::StreamStart::builder("in").group_id(gst::GroupId::next()).build())
-            && self.input.push_event(gst::event::Caps::new(caps))
-            && self.input.push_event(gst::event::Segment::new(&segment));
+        let taken =
+            self.input.push_event(gst::event::StreamStart::builder("in").group_id(gst::GroupId::next()).build())
+                && self.input.push_event(gst::event::Caps::new(caps))
+                && self.input.push_event(gst::event::Segment::new(&segment));
         if taken { Ok(()) } else { Err(gst::glib::bool_error!("the muxer does not take {caps}")) }
     }
 

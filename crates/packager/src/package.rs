@@ -105,7 +105,7 @@ impl Package {
         }
     }
 
-    async fn track(&mut self, track: Arc<Track>) -> Result<(), Error> {
+    pub(crate) async fn track(&mut self, track: Arc<Track>) -> Result<(), Error> {
         let slot = match track.id {
             TrackId::VIDEO => &mut self.video,
             TrackId::AUDIO => &mut self.audio,
@@ -127,7 +127,7 @@ impl Package {
         Ok(())
     }
 
-    async fn frame(&mut self, frame: Frame) -> Result<(), Error> {
+    pub(crate) async fn frame(&mut self, frame: Frame) -> Result<(), Error> {
         match &mut self.state {
             State::Gathering(gathered) => {
                 gathered.take(frame, &mut self.video);
@@ -222,7 +222,7 @@ impl Package {
     }
 
     /// The publish ended. What is there is shown, however short.
-    async fn finish(mut self) -> Result<(), Error> {
+    pub(crate) async fn finish(mut self) -> Result<(), Error> {
         if let State::Gathering(gathered) = &self.state {
             let video = self.video.clone().filter(|_| gathered.has_keyframe());
             if video.is_some() || gathered.frames.iter().any(|frame| frame.track == TrackId::AUDIO) {

@@ -44,7 +44,8 @@ impl Running {
     ) -> Result<Self, Error> {
         let session = station.session(make(video.map(|track| &track.params), audio.map(|track| &track.params)))?;
         let (video_id, audio_id) = (RenditionId::video(), RenditionId::audio());
-        let renditions: Vec<_> = [video.map(|_| video_id.clone()), audio.map(|_| audio_id.clone())].into_iter().flatten().collect();
+        let renditions: Vec<_> =
+            [video.map(|_| video_id.clone()), audio.map(|_| audio_id.clone())].into_iter().flatten().collect();
         session.discontinue(&renditions);
         let wishes = station.config.wishes();
         let lead_frame = if video.is_some() { measured.pace.frame } else { measured.audio_frame };
@@ -141,7 +142,8 @@ impl Running {
             report.keyframe_interval = interval;
             // A frame more is what rounding and 29.97 fps make of it.
             report.keyframes_far = interval.is_some_and(|interval| interval > config.segment_duration.mul_f64(1.1));
-            report.keyframes_too_far = interval.is_some_and(|interval| interval > config.target_duration_max.mul_f64(1.05));
+            report.keyframes_too_far =
+                interval.is_some_and(|interval| interval > config.target_duration_max.mul_f64(1.05));
             report.b_frames |= b_frames;
         });
     }
@@ -171,14 +173,13 @@ fn spec(id: RenditionId, params: &TrackParams, measured: &Measured) -> Rendition
     let kind = match params {
         TrackParams::Video(video) => {
             let observed = 1.0 / measured.pace.frame.as_secs_f64();
-            let coded = video.frame_rate.filter(|(_, per)| *per > 0).map(|(count, per)| f64::from(count) / f64::from(per));
+            let coded =
+                video.frame_rate.filter(|(_, per)| *per > 0).map(|(count, per)| f64::from(count) / f64::from(per));
             let agrees = |coded: &f64| (coded - observed).abs() <= observed * RATE_TOLERANCE;
             let frame_rate = coded.filter(agrees).unwrap_or_else(|| (observed * 100.0).round() / 100.0);
             RenditionKind::Video { width: video.width, height: video.height, frame_rate }
         }
-        TrackParams::Audio(audio) => {
-            RenditionKind::Audio { channels: audio.channels, sample_rate: audio.sample_rate }
-        }
+        TrackParams::Audio(audio) => RenditionKind::Audio { channels: audio.channels, sample_rate: audio.sample_rate },
     };
     RenditionSpec { id, codecs: params.rfc6381().to_owned(), kind }
 }

@@ -48,8 +48,7 @@ impl Spool {
         std::fs::create_dir_all(dir)?;
         drop(nameless(dir)?);
         let (sender, jobs) = sync_channel(QUEUE);
-        let worker =
-            Worker { dir: dir.to_owned(), bytes_max, used: Arc::default(), warned: AtomicBool::new(false) };
+        let worker = Worker { dir: dir.to_owned(), bytes_max, used: Arc::default(), warned: AtomicBool::new(false) };
         std::thread::Builder::new().name("spool".into()).spawn(move || worker.run(&jobs))?;
         Ok(Self(sender))
     }
@@ -154,12 +153,8 @@ mod tests {
 
     fn worker(bytes_max: u64) -> (tempfile::TempDir, Worker) {
         let dir = tempfile::tempdir().expect("a folder");
-        let worker = Worker {
-            dir: dir.path().to_owned(),
-            bytes_max,
-            used: Arc::default(),
-            warned: AtomicBool::new(false),
-        };
+        let worker =
+            Worker { dir: dir.path().to_owned(), bytes_max, used: Arc::default(), warned: AtomicBool::new(false) };
         (dir, worker)
     }
 

@@ -127,14 +127,7 @@ impl Actor for StreamActor {
     type Arguments = Arc<Station>;
 
     async fn pre_start(&self, _: ActorRef<Msg>, station: Arc<Station>) -> Result<State, ActorProcessingErr> {
-        Ok(State {
-            station,
-            current: None,
-            next: None,
-            publishes: 0,
-            failures: Failures::default(),
-            draining: false,
-        })
+        Ok(State { station, current: None, next: None, publishes: 0, failures: Failures::default(), draining: false })
     }
 
     async fn handle(&self, me: ActorRef<Msg>, msg: Msg, state: &mut State) -> Result<(), ActorProcessingErr> {

@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn going_back_a_little_catches_up() {
-        check_video("0 100 60 93 126 160 193", "0 100 116 133 149 160 193");
+        check_video("0 100 60 93 126 160 193", "0 100 117 133 150 160 193");
     }
 
     #[test]
