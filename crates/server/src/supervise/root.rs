@@ -63,8 +63,9 @@ pub(crate) struct State {
     rtmp_failures: Failures,
     streams: ActorRef<streams::Msg>,
     streams_failures: Failures,
-    /// Ends when the last publisher has gone; there while draining.
-    draining: Option<JoinHandle<()>>,
+    draining: bool,
+    /// Ends when the last publisher has gone, once draining began.
+    publishers: Option<JoinHandle<()>>,
 }
 
 impl Actor for Root {
@@ -81,7 +82,7 @@ impl Actor for Root {
             arguments.ingest.rtmp.tls_listen = address;
         }
         let (rtmp_failures, streams_failures) = Default::default();
-        Ok(State { arguments, rtmp, rtmp_failures, streams, streams_failures, draining: None })
+        Ok(State { arguments, rtmp, rtmp_failures, streams, streams_failures, draining: false, publishers: None })
     }
 
     async fn handle(&self, me: ActorRef<Msg>, msg: Msg, state: &mut State) -> Result<(), ActorProcessingErr> {
@@ -89,20 +90,20 @@ impl Actor for Root {
             Msg::Addresses(reply) => drop(reply.send(state.rtmp.clone())),
             Msg::Drain(reply) => state.drain(reply),
             Msg::PublishersGone(reply) => {
-                let draining = state.draining.take();
+                let publishers = state.publishers.take();
                 tokio::spawn(async move {
-                    if let Some(draining) = draining {
+                    if let Some(publishers) = publishers {
                         // Its end is what counts, even by a panic.
-                        let _ = draining.await;
+                        let _ = publishers.await;
                     }
                     let _ = reply.send(());
                 });
             }
-            Msg::StartRtmp if state.draining.is_none() => match start_rtmp(&me, &state.arguments).await {
+            Msg::StartRtmp if !state.draining => match start_rtmp(&me, &state.arguments).await {
                 Ok(rtmp) => state.rtmp = rtmp,
                 Err(error) => state.rtmp_ended(&me, &error.to_string()),
             },
-            Msg::StartStreams if state.draining.is_none() => match start_streams(&me, &state.arguments).await {
+            Msg::StartStreams if !state.draining => match start_streams(&me, &state.arguments).await {
                 Ok(streams) => state.streams = streams,
                 Err(error) => state.streams_ended(&me, &error.to_string()),
             },
@@ -122,7 +123,7 @@ impl Actor for Root {
             SupervisionEvent::ActorTerminated(child, _, why) => (child, why.unwrap_or_else(|| "it stopped".into())),
             _ => return Ok(()),
         };
-        if state.draining.is_some() {
+        if state.draining {
             return Ok(());
         }
         if child.get_id() == state.rtmp.actor.get_id() {
@@ -136,12 +137,13 @@ impl Actor for Root {
 
 impl State {
     fn drain(&mut self, reply: RpcReplyPort<()>) {
-        if self.draining.is_some() {
+        if self.draining {
             let _ = reply.send(());
             return;
         }
         let rtmp = self.rtmp.clone();
-        self.draining = Some(tokio::spawn(async move { rtmp.drain().await }));
+        self.draining = true;
+        self.publishers = Some(tokio::spawn(async move { rtmp.drain().await }));
         let streams = self.streams.clone();
         tokio::spawn(async move {
             // An error means that the owner of the streams is gone, and the streams with it.

@@ -1,5 +1,7 @@
 //! What is live: the API asks, playlists and publishers know.
 
+use std::time::SystemTime;
+
 use jiff::Timestamp;
 use weir_control::{LiveInfo, Presence, RenditionInfo};
 use weir_hls::{RenditionKind, RenditionSpec};
@@ -44,7 +46,7 @@ impl Presence for Streams {
     fn live(&self, channel: &ChannelName) -> Option<LiveInfo> {
         let stream = self.playlists.current(channel).filter(|stream| stream.ended().is_none())?;
         Some(LiveInfo {
-            started_at: Timestamp::try_from(stream.started()).ok()?,
+            started_at: whole_milliseconds(stream.started())?,
             viewers: stream.viewers(),
             renditions: stream.renditions().into_iter().map(rendition).collect(),
         })
@@ -53,6 +55,11 @@ impl Presence for Streams {
     fn live_channels(&self) -> Vec<ChannelName> {
         self.playlists.live().iter().map(|stream| stream.channel().clone()).collect()
     }
+}
+
+/// Finer is noise to whoever reads it.
+fn whole_milliseconds(time: SystemTime) -> Option<Timestamp> {
+    Timestamp::from_millisecond(Timestamp::try_from(time).ok()?.as_millisecond()).ok()
 }
 
 fn rendition(spec: RenditionSpec) -> RenditionInfo {
