@@ -66,6 +66,11 @@ test("a stream that is complete plays to its last frame, then ends", () => {
   check([...watching, complete, drained], "ended", `stop, ${ask}`);
 });
 
+test("waiting for nothing more keeps what is shown until the end is certain", () => {
+  check([...watching, complete, stalled], "live", "");
+  check([...watching, quiet, stalled, complete, grows], "reconnecting", "");
+});
+
 test("a video that ends before its stream does is not over", () => {
   check([...watching, drained], "live", "");
 });

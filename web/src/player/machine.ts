@@ -156,7 +156,7 @@ function broken(state: State): Step {
 function show(state: State): Step {
   let phase = state.phase;
   if (state.shown && !state.stalled) phase = "live";
-  else if (state.shown) phase = state.quiet && !state.complete ? "reconnecting" : "buffering";
+  else if (state.shown && !state.complete) phase = state.quiet ? "reconnecting" : "buffering";
   else if (state.quiet && phase === "connecting") phase = "reconnecting";
   return { state: { ...state, phase }, effects: [] };
 }
