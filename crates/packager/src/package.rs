@@ -33,6 +33,10 @@ const GATHERED_FRAMES_MAX: usize = 4096;
 /// Bytes gathered at most: 10 s at 50 Mbit/s.
 const GATHERED_BYTES_MAX: usize = 64 << 20;
 
+/// A frame of these bytes panics, for tests of what else goes on then.
+#[cfg(test)]
+pub(crate) const POISON: &[u8] = b"a frame that panics";
+
 /// One publish on its way into the playlist.
 pub(crate) struct Package {
     station: Arc<Station>,
@@ -128,6 +132,8 @@ impl Package {
     }
 
     pub(crate) async fn frame(&mut self, frame: Frame) -> Result<(), Error> {
+        #[cfg(test)]
+        assert_ne!(&frame.data[..], POISON, "asked to");
         match &mut self.state {
             State::Gathering(gathered) => {
                 gathered.take(frame, &mut self.video);
