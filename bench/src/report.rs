@@ -64,6 +64,7 @@ fn viewer_table(outcomes: &[hls::Outcome]) -> Table {
         "behind",
         "stalls",
         "errors",
+        "keeps up",
         "load core",
     ];
     let row = |outcome: &hls::Outcome| {
@@ -83,6 +84,7 @@ fn viewer_table(outcomes: &[hls::Outcome]) -> Table {
             outcome.fell_behind.to_string(),
             outcome.stalls.to_string(),
             outcome.errors.values().sum::<u64>().to_string(),
+            if outcome.keeps_up { "yes" } else { "no" }.to_owned(),
             format!("{:.0} %", outcome.load_cores * 100.0),
         ]
     };

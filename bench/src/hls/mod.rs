@@ -23,6 +23,9 @@ use crate::{
     cost::{Cost, Snapshot},
 };
 
+/// A server keeps up when at most one in so many parts is late or fails.
+const TROUBLE_ONE_IN: u64 = 1_000;
+
 /// How to watch.
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
@@ -72,6 +75,8 @@ pub(crate) struct Outcome {
     pub(crate) newest_ms: Quantiles,
     /// The same of its oldest picture.
     pub(crate) oldest_ms: Quantiles,
+    /// Hardly anyone waited or failed, so that the figures are of a server that keeps up.
+    pub(crate) keeps_up: bool,
     /// This process's share of its core: figures mean little when it nears 1.
     pub(crate) load_cores: f64,
     pub(crate) server: Option<Cost>,
@@ -124,6 +129,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         errors: tally.errors.clone(),
         newest_ms: tally.newest(),
         oldest_ms: tally.oldest(),
+        keeps_up: (tally.stalls + tally.errors.values().sum::<u64>()) * TROUBLE_ONE_IN <= tally.parts,
         load_cores: own_after.since(&own).cores,
         server: cost,
         cpu_seconds_per_gbit: cost.map(|cost| cost.cpu_seconds / gbit),
@@ -157,3 +163,6 @@ async fn viewer(watch: Watch, path: String) {
         None => video.await,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -63,6 +63,10 @@ impl Tally {
         }
     }
 
+    pub(crate) fn fell_behind(&mut self) {
+        self.fell_behind += u64::from(self.counts);
+    }
+
     pub(crate) fn failed(&mut self, what: String) {
         if self.counts {
             *self.errors.entry(what).or_default() += 1;

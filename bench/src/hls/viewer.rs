@@ -151,12 +151,16 @@ impl Watch {
         };
         let (listed, hinted) = tokio::join!(self.ask(playlists, &path, Want::Body), fetch_hint);
         listed?;
-        if let Some(arrival) = hinted? {
-            self.arrived(arrival, place, parts);
-        }
         let media = playlist::media(text(playlists), place.next);
+        match hinted {
+            Ok(Some(arrival)) => self.arrived(arrival, place, parts),
+            Ok(None) => {}
+            // What was hinted never comes then.
+            Err(_) if media.ended => return Ok(false),
+            Err(error) => return Err(error),
+        }
         if media.lost {
-            self.tally.borrow_mut().fell_behind += 1;
+            self.tally.borrow_mut().fell_behind();
         }
         for uri in media.parts.iter().filter(|&&uri| hint.as_deref() != Some(uri)) {
             let path = playlist::resolve(&place.path, uri);
