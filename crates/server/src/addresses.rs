@@ -62,7 +62,7 @@ impl Addresses {
     }
 
     /// The address under which other machines likely reach this one, when printed URLs say `localhost`.
-    pub(crate) fn from_elsewhere(&self) -> Option<IpAddr> {
+    pub(crate) fn address_elsewhere(&self) -> Option<IpAddr> {
         if !self.public_host.is_empty() || !self.http.ip().is_unspecified() {
             return None;
         }

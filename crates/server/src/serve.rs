@@ -41,7 +41,7 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
     }
     let mut signals = Signals::listen()?;
     process::raise_open_files();
-    let metrics = metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder()?;
+    let metrics = process::recorder()?.install_recorder()?;
     process::describe();
 
     let _data_dir = DataDir::take(&config.data_dir)?;
@@ -242,7 +242,7 @@ fn greeting(addresses: &Addresses, first: Option<&first_start::Credentials>) -> 
             lines.push(format!("  Bearer token  {}", first.key.reveal()));
         }
     }
-    if let Some(address) = addresses.from_elsewhere() {
+    if let Some(address) = addresses.address_elsewhere() {
         lines.push(String::new());
         lines.push(format!("From another machine, put {address} in place of localhost."));
     }

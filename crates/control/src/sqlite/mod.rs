@@ -60,7 +60,7 @@ impl Sqlite {
         let metadata = file.metadata().map_err(|error| Error::io(&path, &error))?;
         drop(file);
         let mut writer = connect(&path)?;
-        migrate::migrate(&mut writer).map_err(|error| error.at(&path))?;
+        migrate::migrate(&mut writer).map_err(|error| locked(error, &path).at(&path))?;
         let writer = Worker::start("weir-store-write", writer, writes_waiting_max)?;
         let readers = (0..readers)
             .map(|_| {
@@ -122,7 +122,15 @@ fn connect(path: &Path) -> Result<Connection, Error> {
         db.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
         Ok(db)
     };
-    open().map_err(|error| Error::from(error).at(path))
+    open().map_err(|error| locked(Error::from(error), path).at(path))
+}
+
+/// At the start, busy means that another program holds the file.
+fn locked(error: Error, path: &Path) -> Error {
+    match error {
+        Error::Busy => Error::Open { path: path.into(), reason: "another program holds a lock on it".into() },
+        other => other,
+    }
 }
 
 impl Error {

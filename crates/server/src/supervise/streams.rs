@@ -207,3 +207,108 @@ impl Observer for Publishes {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use ractor::ActorCell;
+    use weir_identity::KeyId;
+    use weir_media::{Publish, Publisher, registry::Conflict};
+
+    use super::*;
+
+    /// The owner of the streams alone, told of every publish.
+    struct Alone {
+        owner: ActorRef<Msg>,
+        registry: Registry,
+        directory: PathBuf,
+    }
+
+    impl Alone {
+        async fn start() -> Self {
+            weir_packager::init().unwrap();
+            let directory = std::env::temp_dir().join(format!("weir-{}", weir_identity::PublishId::random()));
+            std::fs::create_dir(&directory).unwrap();
+            let store = weir_control::open(&weir_control::Config::default(), &directory).await.unwrap();
+            let registry = Registry::new(9);
+            let arguments = Arguments {
+                packager: weir_packager::Config::default(),
+                playlists: weir_hls::Store::new(weir_hls::Limits::default()),
+                registry: registry.clone(),
+                spool: None,
+            };
+            let (owner, _) = Actor::spawn(None, Streams, arguments).await.unwrap();
+            let current = Arc::new(ArcSwapOption::from_pointee(owner.clone()));
+            registry.observe(Publishes { current, store, revoked: Revoked::default() });
+            Self { owner, registry, directory }
+        }
+
+        fn publish(&self, channel: &str) -> Publisher {
+            let channel = ChannelName::parse(channel).unwrap();
+            let publish = Publish { channel, key: KeyId::new(), conflict: Conflict::TakeOver, protocol: "rtmp" };
+            self.registry.publish(publish).unwrap()
+        }
+
+        /// The streams, once `enough` of them.
+        async fn streams(&self, enough: impl Fn(&[ActorCell]) -> bool) -> Vec<ActorCell> {
+            loop {
+                let mut streams = self.owner.get_children();
+                streams.sort_by_key(ActorCell::get_id);
+                if enough(&streams) {
+                    return streams;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+
+    impl Drop for Alone {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_dir_all(&self.directory);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_fails_comes_back_and_touches_no_other() {
+        let alone = Alone::start().await;
+        let _publishers = [alone.publish("anna"), alone.publish("berta")];
+        let before = alone.streams(|streams| streams.len() == 2).await;
+        before[0].kill();
+        let after = alone.streams(|streams| streams.len() == 2 && streams[0].get_id() != before[0].get_id()).await;
+        assert_eq!(after[0].get_id(), before[1].get_id(), "the other one is the same");
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_fails_again_and_again_is_given_up_and_its_publisher_told() {
+        let alone = Alone::start().await;
+        let publisher = alone.publish("anna");
+        let failing = async {
+            let mut killed = Vec::new();
+            loop {
+                let streams = alone.streams(|streams| streams.iter().any(|s| !killed.contains(&s.get_id()))).await;
+                for stream in streams {
+                    killed.push(stream.get_id());
+                    stream.kill();
+                }
+            }
+        };
+        let kick = tokio::select! {
+            kick = publisher.kicked() => kick,
+            () = failing => unreachable!("it fails for ever"),
+        };
+        assert!(matches!(kick, Kick::Refused(_)), "{kick:?}");
+    }
+
+    #[tokio::test]
+    async fn who_begins_while_the_server_stops_is_told_so() {
+        let alone = Alone::start().await;
+        let first = alone.publish("anna");
+        alone.streams(|streams| streams.len() == 1).await;
+        ractor::call!(alone.owner, Msg::Drain).unwrap();
+        assert!(alone.owner.get_children().is_empty());
+        let late = alone.publish("berta");
+        assert_eq!(late.kicked().await, Kick::Shutdown);
+        drop(first);
+    }
+}
