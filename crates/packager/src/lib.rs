@@ -3,13 +3,14 @@
 //! Read [`stream`] (one channel's actor: publishes, grace time, restarts), then `packager` (one publish's actor) and
 //! `package` (what it does): `measure` looks at the first frames, `timeline` rebases the publisher's timestamps,
 //! [`weir_hls::cut`] says where parts end, `lane` and `mux` bring each track through GStreamer's `cmafmux`, `moof`
-//! corrects what that muxer cannot know. [`spool`] keeps finished segments on disk.
+//! corrects what that muxer cannot know. [`spool`] keeps finished segments on disk. [`demo`] is a publisher.
 //!
 //! The only crate that knows GStreamer. It knows no protocol and no viewer: frames come from a [`weir_media::bus`],
 //! parts go to a [`weir_hls::StreamWriter`].
 
 mod caps;
 pub mod config;
+pub mod demo;
 pub mod error;
 pub mod health;
 mod lane;
