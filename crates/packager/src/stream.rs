@@ -222,8 +222,10 @@ impl State {
         match current.and_then(|current| current.live.end_reason()) {
             Some(EndReason::Kicked(Kick::TakenOver) | EndReason::Left) | None => {
                 let publishes = self.publishes;
+                let (channel, grace_time) = (&self.station.channel, self.station.config.grace_time);
+                info!(%channel, ?grace_time, "the publisher is gone: the playlist waits for its grace time");
                 // The timer's message is ignored if a publisher came meanwhile.
-                me.send_after(self.station.config.grace_time, move || Msg::GraceOver(publishes));
+                me.send_after(grace_time, move || Msg::GraceOver(publishes));
             }
             Some(EndReason::Kicked(_)) => me.stop(None),
         }
