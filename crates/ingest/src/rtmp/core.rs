@@ -28,6 +28,8 @@ use crate::error::Error;
 const CHUNK_BYTES: u32 = 4096;
 /// How often each side acknowledges, in bytes received.
 const WINDOW_BYTES: u32 = 2_500_000;
+/// What a stranger may make us hold: the answer to his commands needs no more, and media comes after the grant.
+const STRANGER: Limits = Limits { message_bytes_max: 64 << 10, held_bytes_max: 128 << 10, streams_max: 16 };
 /// The most often that a peer may make us acknowledge, in bytes.
 const WINDOW_BYTES_MIN: u32 = 64 << 10;
 /// Chunk streams of ours: commands, and those that concern a message stream.
@@ -70,6 +72,8 @@ pub(crate) enum Output {
 
 /// The session.
 pub(crate) struct Core {
+    /// Those of a publisher.
+    limits: Limits,
     timeouts: Timeouts,
     stage: Stage,
     reader: Reader,
@@ -124,9 +128,10 @@ impl Core {
             streams_max: config.chunk_streams_max,
         };
         Self {
+            limits,
             timeouts: Timeouts { login: config.login_timeout, idle: config.idle_timeout },
             stage: Stage::Handshake(Box::new(Handshake::new())),
-            reader: Reader::new(limits),
+            reader: Reader::new(STRANGER),
             writer: Writer::new(),
             app: String::new(),
             kept: Vec::new(),
@@ -308,6 +313,7 @@ impl Core {
         let Stage::Asking { stream } = self.stage else { return Ok(()) };
         self.stage = Stage::Publishing { stream, demuxer: Box::default() };
         self.heard = now;
+        self.reader.set_limits(self.limits);
         let mut bytes = Vec::new();
         // Event 0: the stream begins (RTMP 1.0 §7.1.7).
         self.writer.control(kind::USER_CONTROL, &[&[0, 0], &stream.to_be_bytes()[..]].concat(), &mut bytes);

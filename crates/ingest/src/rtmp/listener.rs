@@ -24,6 +24,7 @@ use weir_media::Registry;
 use weir_supervise::{Decision, Failures, Restart, decide};
 
 use super::{
+    meters,
     pump::Shared,
     session::{self, Session},
     slots::{Full, Slots},
@@ -94,6 +95,7 @@ pub async fn spawn<G: Gate>(
     registry: Registry,
     supervisor: ActorCell,
 ) -> Result<Listeners, Error> {
+    meters::describe();
     let config = config.rtmp;
     let plain = bind(config.listen)?;
     let address = local(&plain, config.listen)?;
@@ -288,7 +290,7 @@ struct Acceptor<G> {
 
 impl<G: Gate> Acceptor<G> {
     async fn run(self) {
-        let accepted = metrics::counter!("weir_rtmp_connections_total");
+        let accepted = metrics::counter!(meters::CONNECTIONS);
         // Said once for each time that a limit is reached, not for each connection that finds it so.
         let mut complained = false;
         loop {
@@ -297,7 +299,7 @@ impl<G: Gate> Acceptor<G> {
                 Err(error) if is_of_one_connection(&error) => continue,
                 Err(error) => {
                     warn!(%error, "cannot accept RTMP connections; trying again");
-                    metrics::counter!("weir_rtmp_accept_errors_total").increment(1);
+                    metrics::counter!(meters::ACCEPT_ERRORS).increment(1);
                     sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
@@ -312,7 +314,7 @@ impl<G: Gate> Acceptor<G> {
                             ("connections_per_address_max", self.shared.config.connections_per_address_max)
                         }
                     };
-                    metrics::counter!("weir_rtmp_refusals_total", "reason" => reason).increment(1);
+                    metrics::counter!(meters::REFUSALS, "reason" => reason).increment(1);
                     if !complained {
                         warn!(%peer, limit, "{reason} is reached: RTMP connections are closed at once");
                         complained = true;

@@ -12,6 +12,7 @@
 //! | `pump` | a socket and its core |
 //! | `session` | the pump's actor |
 //! | `listener` | the sessions' owner |
+//! | `slots`, `meters` | how many connections there may be; what is counted |
 //!
 //! A peer can cost its own connection only: everything it can make grow has a limit in [`Config`] or a named constant.
 
@@ -24,6 +25,7 @@ pub(crate) mod core;
 pub(crate) mod flv;
 pub(crate) mod handshake;
 pub(crate) mod listener;
+mod meters;
 mod pump;
 mod session;
 mod slots;

@@ -25,11 +25,14 @@ use weir_media::{Kick, Publish, Publisher, Registry};
 use super::{
     config::Config,
     core::{Core, Input, Output},
+    meters,
 };
 use crate::{Denied, Error, Gate};
 
 /// First size of the read buffer, in bytes: a handshake or a few audio frames.
 const READ_BYTES_MIN: usize = 4 << 10;
+/// Largest size of the read buffer before a publish, in bytes.
+const READ_BYTES_STRANGER: usize = 16 << 10;
 /// Largest size of the read buffer, in bytes: a frame of 15 Mbit/s at 30 fps.
 const READ_BYTES_MAX: usize = 64 << 10;
 /// Reads in a row that fit a quarter of the buffer before it is halved: about two seconds of a stream.
@@ -62,8 +65,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send, G: Gate> Pump<S, G> {
     pub(super) async fn run(self) -> Result<(), Error> {
         let core = Core::new(&self.shared.config, self.began);
         let deadline = Box::pin(time::sleep_until(core.deadline().into()));
-        let received = metrics::counter!("weir_rtmp_received_bytes_total");
-        let read = ReadBuffer { bytes: vec![0; READ_BYTES_MIN], small_reads: 0 };
+        let received = metrics::counter!(meters::RECEIVED);
+        let read = ReadBuffer::new();
         let mut session = Session { pump: self, core, out: VecDeque::new(), read, deadline, received };
         while let Some(publisher) = session.login().await? {
             if session.carry(publisher).await? == After::Close {
@@ -162,6 +165,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send, G: Gate> Session<S, G> {
         let live = publisher.live().clone();
         Span::current().record("channel", live.publish.channel.as_str());
         info!(publish = %live.id, "publishing");
+        self.read.bytes_max = READ_BYTES_MAX;
         let outcome = self.frames(&publisher).await;
         drop(publisher);
         let (video, audio) = (live.counts.video_frames.load(Relaxed), live.counts.audio_frames.load(Relaxed));
@@ -282,7 +286,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send, G: Gate> Session<S, G> {
 }
 
 fn refused(label: &'static str, why: &dyn fmt::Display) {
-    metrics::counter!("weir_rtmp_refusals_total", "reason" => label).increment(1);
+    metrics::counter!(meters::REFUSALS, "reason" => label).increment(1);
     info!(reason = %why, "publisher refused");
 }
 
@@ -315,13 +319,18 @@ async fn receive<S: AsyncRead + Unpin>(
 /// The socket's buffer. Large for a busy publisher, small for an idle one.
 struct ReadBuffer {
     bytes: Vec<u8>,
+    bytes_max: usize,
     small_reads: u32,
 }
 
 impl ReadBuffer {
+    fn new() -> Self {
+        Self { bytes: vec![0; READ_BYTES_MIN], bytes_max: READ_BYTES_STRANGER, small_reads: 0 }
+    }
+
     fn adapt(&mut self, count: usize) {
         let size = self.bytes.len();
-        if count == size && size < READ_BYTES_MAX {
+        if count == size && size < self.bytes_max {
             self.resize(2 * size);
         } else if count > size / 4 || size == READ_BYTES_MIN {
             self.small_reads = 0;
@@ -334,7 +343,8 @@ impl ReadBuffer {
     }
 
     fn resize(&mut self, size: usize) {
-        *self = Self { bytes: vec![0; size], small_reads: 0 };
+        self.bytes = vec![0; size];
+        self.small_reads = 0;
     }
 }
 

@@ -17,6 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use tracing::{Instrument, debug, error, field, info, info_span};
 
 use super::{
+    meters,
     pump::{Pump, Shared},
     slots::Slot,
 };
@@ -59,7 +60,7 @@ pub(super) struct State {
 impl Drop for State {
     fn drop(&mut self) {
         self.pump.abort();
-        metrics::gauge!("weir_rtmp_sessions").decrement(1);
+        metrics::gauge!(meters::SESSIONS).decrement(1);
     }
 }
 
@@ -81,7 +82,7 @@ impl<G: Gate> Actor for Session<G> {
             log(&result);
             report.finish(result);
         };
-        metrics::gauge!("weir_rtmp_sessions").increment(1);
+        metrics::gauge!(meters::SESSIONS).increment(1);
         let pump = tokio::spawn(pump.instrument(span)).abort_handle();
         Ok(State { pump, drain: Some(drain), _slot: slot })
     }
@@ -156,7 +157,7 @@ async fn run_tls<S: AsyncRead + AsyncWrite + Unpin + Send, G: Gate>(pump: Pump<S
 
 fn log(result: &Result<(), Error>) {
     let Err(ending) = result else { return debug!("session ended") };
-    metrics::counter!("weir_rtmp_errors_total", "fault" => ending.fault().label()).increment(1);
+    metrics::counter!(meters::ERRORS, "fault" => ending.fault().label()).increment(1);
     match ending.fault() {
         // A port in the open sees such peers all day: nothing for an operator to look into.
         Fault::Peer | Fault::Network => info!(error = %ending, "session ended"),

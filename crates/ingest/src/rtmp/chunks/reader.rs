@@ -92,6 +92,11 @@ impl Reader {
         }
     }
 
+    /// Sets what the session may hold from now on.
+    pub(crate) fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
     /// Takes bytes from the front of `input` up to the end of a message. `None` when `input` is used up before.
     ///
     /// Set Chunk Size and Abort are obeyed here and not returned.

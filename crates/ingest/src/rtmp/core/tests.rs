@@ -252,6 +252,15 @@ fn nested_amf0_before_login_ends_the_session_and_nothing_else() {
 }
 
 #[test]
+fn a_stranger_may_hold_less_than_a_publisher() {
+    let frame = [&[0x17, 1, 0, 0, 0][..], &[1; 1 << 20]].concat();
+    let mut stranger = Peer::connected("live");
+    let refusal = stranger.message(kind::VIDEO, 0, &frame).unwrap_err();
+    assert!(matches!(refusal, Error::Chunk(chunks::ChunkError::MessageTooLong { .. })), "{refusal}");
+    assert!(Peer::live().message(kind::VIDEO, 0, &frame).is_ok());
+}
+
+#[test]
 fn pings_are_answered() {
     let mut peer = Peer::connected("live");
     peer.message(kind::USER_CONTROL, 0, &[0, 6, 1, 2, 3, 4]).unwrap();

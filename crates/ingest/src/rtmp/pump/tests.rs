@@ -135,11 +135,14 @@ async fn a_refused_peer_that_goes_on_sending_is_cut_off() {
 
 #[test]
 fn the_read_buffer_follows_what_comes() {
-    let mut read = ReadBuffer { bytes: vec![0; READ_BYTES_MIN], small_reads: 0 };
-    for _ in 0..10 {
-        read.adapt(read.bytes.len());
+    let mut read = ReadBuffer::new();
+    for most in [READ_BYTES_STRANGER, READ_BYTES_MAX] {
+        read.bytes_max = most;
+        for _ in 0..10 {
+            read.adapt(read.bytes.len());
+        }
+        assert_eq!(read.bytes.len(), most);
     }
-    assert_eq!(read.bytes.len(), READ_BYTES_MAX);
     for _ in 0..10 * SMALL_READS {
         read.adapt(100);
     }
