@@ -1,18 +1,18 @@
 //! What RTMP can carry beyond H.264 and AAC: Enhanced RTMP, written by our own muxer where ffmpeg cannot.
 
+use std::path::PathBuf;
+
 use weir_testkit::{
-    hls,
-    media::{self, Codec},
-    rtmp,
+    hls, media,
+    rtmp::{self, flv::Style},
     server::{ADMIN_KEY, Server},
     tools::{codecs, ffprobe},
 };
 
-/// Publishes a fixture over Enhanced RTMP; ffprobe must see these codecs in the playlist, without a warning.
-async fn check(video: Option<Codec>, audio: Option<Codec>, seen: &[&str]) {
+/// Publishes a fixture; ffprobe must see these codecs in the playlist, without a warning.
+async fn check(file: PathBuf, style: Style, seen: &[&str]) {
     let server = Server::start().await;
-    let fixture = media::fixture(video, audio).await;
-    let _publisher = rtmp::play(&server.rtmp_url(ADMIN_KEY), fixture, rtmp::Style::default()).await;
+    let _publisher = rtmp::play(&server.rtmp_url(ADMIN_KEY), &file, style).await.expect("the server takes it");
     hls::open(&server.playlist("admin")).await;
     let (probed, warnings) = ffprobe(&server.playlist("admin")).await;
     assert_eq!(codecs(&probed), seen);
@@ -21,25 +21,30 @@ async fn check(video: Option<Codec>, audio: Option<Codec>, seen: &[&str]) {
 
 #[tokio::test]
 async fn hevc_with_aac() {
-    check(Some(Codec::Hevc), Some(Codec::Aac), &["aac", "hevc"]).await;
+    check(media::hevc_aac(), Style::Enhanced, &["aac", "hevc"]).await;
 }
 
 #[tokio::test]
-async fn av1_with_opus() {
-    check(Some(Codec::Av1), Some(Codec::Opus), &["av1", "opus"]).await;
+async fn av1_with_opus_and_nanoseconds() {
+    check(media::av1_opus(), Style::EnhancedNanos, &["av1", "opus"]).await;
 }
 
 #[tokio::test]
 async fn vp9_with_opus() {
-    check(Some(Codec::Vp9), Some(Codec::Opus), &["opus", "vp9"]).await;
+    check(media::vp9_opus(), Style::Enhanced, &["opus", "vp9"]).await;
+}
+
+#[tokio::test]
+async fn h264_with_aac_in_enhanced_messages() {
+    check(media::h264_aac(true), Style::Enhanced, &["aac", "h264"]).await;
 }
 
 #[tokio::test]
 async fn video_alone() {
-    check(Some(Codec::H264), None, &["h264"]).await;
+    check(media::h264(), Style::Legacy, &["h264"]).await;
 }
 
 #[tokio::test]
 async fn audio_alone() {
-    check(None, Some(Codec::Aac), &["aac"]).await;
+    check(media::aac(), Style::Legacy, &["aac"]).await;
 }

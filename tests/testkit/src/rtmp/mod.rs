@@ -9,9 +9,11 @@ pub mod chunk;
 mod client;
 pub mod flv;
 pub mod handshake;
+mod play;
 mod playout;
 
 pub use chunk::{Message, kind};
 pub use client::{Client, Error, Options, Status, Target};
 pub use handshake::Handshake;
+pub use play::{Playing, play};
 pub use playout::{Due, Playout};
