@@ -83,10 +83,10 @@ async fn viewers_of_a_low_latency_stream_get_every_part_once() {
             }
         })
         .await;
+    stop.cancel();
+    served.await.unwrap();
     let tally = tally.borrow();
     assert_eq!(tally.errors, std::collections::BTreeMap::new());
     assert_eq!((tally.parts, tally.pictures_missed, tally.fell_behind), (VIEWERS as u64 * 2 * PARTS, 0, 0));
     assert_eq!(tally.newest().count, VIEWERS as u64 * PARTS);
-    stop.cancel();
-    served.await.unwrap();
 }
