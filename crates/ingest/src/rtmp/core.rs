@@ -56,6 +56,8 @@ pub(crate) enum Input<'a> {
 pub(crate) enum Output {
     /// These bytes go to the peer.
     Send(Vec<u8>),
+    /// These bytes go to the peer if it takes them at once. Some encoders never read, and stay welcome.
+    Whisper(Vec<u8>),
     /// May this key publish?
     AskGate(StreamKey),
     /// The publisher says which tracks will come.
@@ -178,6 +180,8 @@ impl Core {
     }
 
     fn bytes(&mut self, now: Instant, bytes: &[u8], out: &mut Outputs) -> Result<(), Error> {
+        // A peer that never pauses must not outrun the timer.
+        self.tick(now)?;
         self.acknowledge.received = self.acknowledge.received.wrapping_add(bytes.len() as u32);
         let mut rest = bytes;
         if let Stage::Handshake(handshake) = &mut self.stage {
@@ -386,7 +390,7 @@ impl Core {
         if let [0, PING_REQUEST, a, b, c, d, ..] = *payload {
             let mut bytes = Vec::new();
             self.writer.control(kind::USER_CONTROL, &[0, PING_RESPONSE, a, b, c, d], &mut bytes);
-            out.push_back(Output::Send(bytes));
+            out.push_back(Output::Whisper(bytes));
         }
     }
 
@@ -398,7 +402,7 @@ impl Core {
         self.acknowledge.last = received;
         let mut bytes = Vec::new();
         self.writer.control(kind::ACKNOWLEDGEMENT, &received.to_be_bytes(), &mut bytes);
-        out.push_back(Output::Send(bytes));
+        out.push_back(Output::Whisper(bytes));
     }
 
     fn answer(&self, transaction: f64, out: &mut Outputs) {

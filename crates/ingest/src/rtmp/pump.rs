@@ -9,7 +9,7 @@ use std::{
     net::SocketAddr,
     pin::Pin,
     sync::{Arc, atomic::Ordering::Relaxed},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use metrics::Counter;
@@ -18,7 +18,7 @@ use tokio::{
     sync::oneshot,
     time::{self, Sleep, timeout, timeout_at},
 };
-use tracing::{Span, info};
+use tracing::{Span, debug, info};
 use weir_identity::StreamKey;
 use weir_media::{Kick, Publish, Publisher, Registry};
 
@@ -67,7 +67,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send, G: Gate> Pump<S, G> {
         let deadline = Box::pin(time::sleep_until(core.deadline().into()));
         let received = metrics::counter!(meters::RECEIVED);
         let read = ReadBuffer::new();
-        let mut session = Session { pump: self, core, out: VecDeque::new(), read, deadline, received };
+        let mut session = Session { pump: self, core, out: VecDeque::new(), read, deadline, received, is_deaf: false };
         while let Some(publisher) = session.login().await? {
             if session.carry(publisher).await? == After::Close {
                 break;
@@ -87,6 +87,8 @@ struct Session<S, G> {
     /// Follows [`Core::deadline`] lazily: it is moved when it fires, not with every frame.
     deadline: Pin<Box<Sleep>>,
     received: Counter,
+    /// The peer does not read what we say.
+    is_deaf: bool,
 }
 
 /// What the core's outputs lead to.
@@ -247,6 +249,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send, G: Gate> Session<S, G> {
                 (Output::Announce(announced), Some(publisher)) => publisher.announce(announced),
                 (Output::Frame(_) | Output::Track(_) | Output::Announce(_), None) => {}
                 (Output::Send(bytes), _) => self.send(&bytes).await?,
+                (Output::Whisper(bytes), _) => self.whisper(&bytes).await?,
                 (Output::AskGate(key), _) => return Ok(Next::Ask(key)),
                 (Output::Unpublish, _) => return Ok(Next::Unpublished),
                 (Output::Close(reason), _) => {
@@ -258,7 +261,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send, G: Gate> Session<S, G> {
         Ok(Next::Read)
     }
 
+    /// Sends what the peer takes at once. After a message that it did not take whole, nothing can be said any more.
+    async fn whisper(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        if self.is_deaf {
+            return Ok(());
+        }
+        let sent = async {
+            self.pump.socket.write_all(bytes).await?;
+            self.pump.socket.flush().await
+        };
+        match timeout(Duration::ZERO, sent).await {
+            Ok(sent) => Ok(sent?),
+            Err(_) => {
+                debug!("the peer does not listen; nothing is said to it from now on");
+                self.is_deaf = true;
+                Ok(())
+            }
+        }
+    }
+
     async fn send(&mut self, bytes: &[u8]) -> Result<(), Error> {
+        if self.is_deaf {
+            return Ok(());
+        }
         let limit = self.pump.shared.config.write_timeout;
         let sent = async {
             self.pump.socket.write_all(bytes).await?;

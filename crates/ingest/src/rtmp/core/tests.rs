@@ -66,7 +66,7 @@ impl Peer {
         let mut words = Vec::new();
         while let Some(output) = self.out.pop_front() {
             match output {
-                Output::Send(bytes) => {
+                Output::Send(bytes) | Output::Whisper(bytes) => {
                     let mut rest = &bytes[..];
                     while let Some(message) = self.answers.next(&mut rest).unwrap() {
                         words.push(answer(&message));
@@ -337,6 +337,20 @@ fn whoever_does_not_log_in_is_closed_in_time() {
 }
 
 #[test]
+fn whoever_never_pauses_is_closed_in_time_too() {
+    let mut peer = Peer::connected("live");
+    let begin = peer.now;
+    let ending = loop {
+        peer.now += Duration::from_millis(1);
+        if let Err(ending) = peer.message(kind::USER_CONTROL, 0, &[0, 6, 1, 2, 3, 4]) {
+            break ending;
+        }
+    };
+    assert!(matches!(ending, Error::LoginTimeout(_)), "{ending}");
+    assert_eq!(peer.now - begin, Config::default().login_timeout);
+}
+
+#[test]
 fn a_publisher_whose_message_never_ends_is_idle() {
     let mut peer = Peer::live();
     peer.bytes(&[4, 0, 0, 0, 0x0f, 0, 0, 9, 1, 0, 0, 0]).unwrap();
@@ -347,7 +361,7 @@ fn a_publisher_whose_message_never_ends_is_idle() {
         peer.bytes(&[0xc4]).unwrap();
         peer.now += Duration::from_millis(100);
     }
-    let ending = peer.core.step(peer.now, Input::Tick, &mut peer.out).unwrap_err();
+    let ending = peer.bytes(&[7; 100]).unwrap_err();
     assert!(matches!(ending, Error::Idle(_)), "{ending}");
 }
 

@@ -125,6 +125,26 @@ async fn a_peer_that_does_not_read_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_encoder_that_never_reads_goes_on_publishing() {
+    let Running { mut peer, registry, _drain, .. } = start(4096, SlowGate(Duration::ZERO));
+    let mut bytes = login();
+    let writer = Writer::new();
+    writer.control(kind::WINDOW_SIZE, &[0; 4], &mut bytes);
+    peer.write_all(&bytes).await.unwrap();
+    hear(&mut peer, "NetStream.Publish.Start").await;
+    // An acknowledgement has 16 bytes, and at most one is sent for 64 kB: 4096 bytes of them are more than enough.
+    let mut frame = Vec::new();
+    writer.message(4, 0, kind::AUDIO, 1, &[0xaf; 1 << 10], &mut frame);
+    for _ in 0..300 * 64 {
+        peer.write_all(&frame).await.unwrap();
+    }
+    assert_eq!(registry.len(), 1);
+    let live = registry.all().remove(0);
+    live.kick(Kick::Ended);
+    live.ended().await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refused_peer_that_goes_on_sending_is_cut_off() {
     let Running { mut peer, pump, _drain, .. } = start(1 << 16, SlowGate(Duration::from_secs(3600)));
     peer.write_all(&login()).await.unwrap();
