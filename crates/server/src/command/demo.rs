@@ -1,6 +1,11 @@
 //! `weir demo`: a moving test picture, published over real RTMP.
 #![expect(clippy::print_stdout, reason = "this is what the command is for")]
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
+
 use http::Method;
 use serde_json::json;
 
@@ -9,17 +14,17 @@ use crate::{
     cli::Settings,
     config::load,
     internal::{Created, client},
+    shutdown::Signals,
 };
 
 pub(crate) fn run(settings: &Settings, url: Option<String>, key: Option<String>) -> Result<(), Failure> {
     let (url, key) = match (url, key) {
         (Some(url), Some(key)) => (url, key),
-        (url, None) if url.is_some() => return Err("--url needs --key".into()),
         (None, Some(key)) => {
             let config = load(&settings.sources())?.config;
             (local_rtmp(config.ingest.rtmp.listen), key)
         }
-        _ => {
+        (_, None) => {
             let config = load(&settings.sources())?.config;
             let created: Created = super::block_on(client::call(&config, Method::POST, "/demo", &json!({})))?;
             println!("Publishing to channel {}. Watch: {}", created.channel, created.page);
@@ -27,8 +32,19 @@ pub(crate) fn run(settings: &Settings, url: Option<String>, key: Option<String>)
         }
     };
     println!("Ctrl-C ends it.");
-    let _ = (url, key);
-    Err("this build has no test picture".into())
+    let stopped = Arc::new(AtomicBool::new(false));
+    let stop = stopped.clone();
+    // The publisher blocks this thread; signals are waited for on another.
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    runtime.block_on(async move {
+        let mut signals = Signals::listen()?;
+        tokio::spawn(async move {
+            signals.next().await;
+            stop.store(true, Relaxed);
+        });
+        Ok::<_, Failure>(())
+    })?;
+    Ok(weir_packager::demo::publish(&url, &key, || stopped.load(Relaxed))?)
 }
 
 /// How this machine reaches its own listener.
