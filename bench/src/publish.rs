@@ -14,7 +14,7 @@ use tokio::{
 };
 use weir_testkit::{
     media::{Codec, Movie},
-    rtmp::{Client, Options, Playout, flv::Style},
+    rtmp::{Client, Handshake, Options, Playout, flv::Style},
     stamp::Stamp,
 };
 
@@ -47,6 +47,15 @@ pub(crate) struct Arguments {
     /// Use FourCC headers (Enhanced RTMP) for H.264 and AAC too
     #[arg(long)]
     enhanced: bool,
+    /// The same with timestamps in nanoseconds (Enhanced RTMP v2)
+    #[arg(long)]
+    nanos: bool,
+    /// Shake hands with digests, as many encoders do
+    #[arg(long)]
+    digests: bool,
+    /// Chunk size in bytes; OBS has 4096
+    #[arg(long, default_value_t = Options::default().chunk_bytes)]
+    chunk_bytes: u32,
     /// Processes of the server, with their children: measures what they spend
     #[arg(long)]
     server_pid: Vec<u32>,
@@ -98,7 +107,13 @@ struct Shared {
 
 pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let movie = Arc::new(Movie::open(&arguments.file));
-    let style = if arguments.enhanced { Style::Enhanced } else { Style::Legacy };
+    let style = match (arguments.nanos, arguments.enhanced) {
+        (true, _) => Style::EnhancedNanos,
+        (false, true) => Style::Enhanced,
+        (false, false) => Style::Legacy,
+    };
+    let handshake = if arguments.digests { Handshake::Complex } else { Handshake::Simple };
+    let options = Options { handshake, chunk_bytes: arguments.chunk_bytes, ..Options::default() };
     let playout = Playout::new(movie, style);
     let shared = Rc::new(RefCell::new(Shared {
         counts: false,
@@ -116,10 +131,10 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let begin = Instant::now();
     for number in 0..arguments.count {
         let url = arguments.url.replace("{i}", &number.to_string());
-        let (playout, shared) = (playout.clone(), shared.clone());
+        let (playout, options, shared) = (playout.clone(), options.clone(), shared.clone());
         spawn_local(async move {
             sleep_until(begin + SPREAD * number / arguments.count).await;
-            publisher(number, &url, playout, &shared).await;
+            publisher(number, &url, &options, playout, &shared).await;
         });
     }
     sleep(SPREAD + Duration::from_secs(arguments.warmup)).await;
@@ -158,8 +173,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     }
 }
 
-async fn publisher(number: u32, url: &str, playout: Playout, shared: &RefCell<Shared>) {
-    let mut client = match Client::publish(url, &Options::default()).await {
+async fn publisher(number: u32, url: &str, options: &Options, playout: Playout, shared: &RefCell<Shared>) {
+    let mut client = match Client::publish(url, options).await {
         Ok(client) => client,
         Err(error) => {
             let mut shared = shared.borrow_mut();
