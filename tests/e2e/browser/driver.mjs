@@ -10,6 +10,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as pause } from 'node:timers/promises';
 import { chromium } from 'playwright-core';
 
 const profile = await mkdtemp(join(tmpdir(), 'weir-browser-'));
@@ -45,7 +46,14 @@ await page.addInitScript(() => {
 const commands = {
   goto: async ({ url }) => void (await page.goto(url)),
   eval: ({ code }) => page.evaluate(code),
-  wait: async ({ code, ms }) => (await page.waitForFunction(code, null, { timeout: ms, polling: 50 })).jsonValue(),
+  // Asked from outside: the page's own policy forbids it to evaluate text.
+  wait: async ({ code, ms }) => {
+    for (const end = Date.now() + ms; Date.now() < end; await pause(50)) {
+      const value = await page.evaluate(code).catch(() => null);
+      if (value) return value;
+    }
+    throw new Error('it never came true');
+  },
   click: async ({ selector }) => void (await page.click(selector, { timeout: 20_000 })),
   press: async ({ key }) => void (await page.keyboard.press(key)),
   size: async ({ width, height }) => void (await page.setViewportSize({ width, height })),

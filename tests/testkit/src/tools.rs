@@ -4,6 +4,7 @@ use std::process::{Output, Stdio};
 
 use serde_json::Value;
 use tokio::{
+    io::{AsyncBufReadExt, BufReader},
     process::{Child, Command},
     time::timeout,
 };
@@ -65,4 +66,41 @@ pub fn publish(url: &str, extra: &[&str]) -> Child {
         .kill_on_drop(true)
         .spawn()
         .expect("ffmpeg starts")
+}
+
+/// Plays a URL with GStreamer's `playbin3` (so with `hlsdemux2`) until each of picture and sound has given so many
+/// buffers at the pace of the clock. Gives what it said.
+///
+/// # Panics
+/// When it fails, or never gets there.
+pub async fn gstreamer_plays(url: &str, buffers: usize) -> String {
+    let mut child = Command::new("gst-launch-1.0")
+        .args(["-v", "playbin3", &format!("uri={url}")])
+        .args(["video-sink=fakesink name=pictures silent=false sync=true"])
+        .args(["audio-sink=fakesink name=sounds silent=false sync=true"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .spawn()
+        .expect("GStreamer's tools are installed");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let mut said = String::new();
+    let (mut pictures, mut sounds) = (0, 0);
+    let played = async {
+        while pictures < buffers || sounds < buffers {
+            let Ok(Some(line)) = lines.next_line().await else { return false };
+            let is_buffer = line.contains("last-message = \"chain");
+            pictures += usize::from(is_buffer && line.contains("pictures"));
+            sounds += usize::from(is_buffer && line.contains("sounds"));
+            if !is_buffer {
+                said.push_str(&line);
+                said.push('\n');
+            }
+        }
+        true
+    };
+    let played = timeout(PATIENCE, played).await.unwrap_or(false);
+    assert!(played, "GStreamer showed {pictures} pictures and {sounds} sounds:\n{said}");
+    said
 }

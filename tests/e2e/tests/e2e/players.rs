@@ -26,31 +26,8 @@ async fn gstreamer_plays_the_playlist() {
     let server = Server::start().await;
     let _publisher = tools::publish(&server.rtmp_url(ADMIN_KEY), &[]);
     hls::open(&server.playlist("admin")).await;
-    let source = format!("location={}", server.playlist("admin"));
-    let arguments = [
-        "-v",
-        "souphttpsrc",
-        &source,
-        "!",
-        "hlsdemux2",
-        "name=demux",
-        "demux.",
-        "!",
-        "queue",
-        "!",
-        "parsebin",
-        "!",
-        "identity",
-        "eos-after=90",
-        "!",
-        "fakesink",
-        "silent=false",
-    ];
-    let output = tools::run("gst-launch-1.0", &arguments).await;
-    let said = String::from_utf8_lossy(&output.stdout);
-    let complained = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{complained}");
-    assert!(said.contains("video/x-h264") || said.contains("audio/mpeg"), "{said}");
+    let seen = tools::gstreamer_plays(&server.playlist("admin"), 60).await;
+    assert!(seen.contains("video/x-raw") && seen.contains("audio/x-raw"), "{seen}");
 }
 
 /// Viewers behind the cache.
