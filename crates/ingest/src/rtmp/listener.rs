@@ -5,14 +5,13 @@
 //! The tasks that accept are restarted by [`ACCEPT_RESTART`]; the sockets stay open meanwhile.
 
 use std::{
-    collections::HashSet,
     io,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SupervisionEvent};
+use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, ActorStatus, SupervisionEvent};
 use tokio::{
     net::{TcpListener, TcpSocket},
     task::AbortHandle,
@@ -35,6 +34,9 @@ use crate::{Config, Error, Gate};
 const BACKLOG: u32 = 1024;
 /// Wait after an error of accepting, such as too many open files: long enough not to spin, short enough for a human.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+/// How often a draining listener looks whether the last session has gone: one whose start was cut off ends without an
+/// event.
+const DRAIN_CHECK: Duration = Duration::from_millis(100);
 /// Accepting fails only by a bug of ours; then it must not take the port away, nor spin.
 const ACCEPT_RESTART: Restart = Restart {
     intensity: 10,
@@ -155,7 +157,6 @@ struct State<G> {
     arguments: Arguments<G>,
     accepting: Vec<(Port, AbortHandle)>,
     failures: Failures,
-    sessions: HashSet<ActorId>,
     draining: bool,
 }
 
@@ -173,13 +174,7 @@ impl<G: Gate> Actor for Listener<G> {
     type Arguments = Arguments<G>;
 
     async fn pre_start(&self, me: ActorRef<Msg>, arguments: Arguments<G>) -> Result<State<G>, ActorProcessingErr> {
-        let mut state = State {
-            arguments,
-            accepting: Vec::new(),
-            failures: Failures::default(),
-            sessions: HashSet::new(),
-            draining: false,
-        };
+        let mut state = State { arguments, accepting: Vec::new(), failures: Failures::default(), draining: false };
         state.accept(Port::Plain, &me);
         state.accept(Port::Tls, &me);
         Ok(state)
@@ -206,24 +201,11 @@ impl<G: Gate> Actor for Listener<G> {
         event: SupervisionEvent,
         state: &mut State<G>,
     ) -> Result<(), ActorProcessingErr> {
-        match event {
-            SupervisionEvent::ActorStarted(session) => {
-                state.sessions.insert(session.get_id());
-                if state.draining {
-                    let _ = session.send_message(session::Msg::Drain);
-                }
-            }
-            SupervisionEvent::ActorTerminated(session, ..) => {
-                state.sessions.remove(&session.get_id());
-            }
-            SupervisionEvent::ActorFailed(session, error) => {
-                error!(%error, "a session failed; all others go on");
-                state.sessions.remove(&session.get_id());
-            }
-            _ => {}
+        if let SupervisionEvent::ActorFailed(_, error) = event {
+            error!(%error, "a session failed; all others go on");
         }
-        if state.draining && state.sessions.is_empty() {
-            me.stop(None);
+        if state.draining {
+            drain(&me);
         }
         Ok(())
     }
@@ -255,13 +237,21 @@ impl<G: Gate> State<G> {
         for (_, task) in self.accepting.drain(..) {
             task.abort();
         }
-        for session in me.get_children() {
-            // An error means that it has ended by itself.
-            let _ = session.send_message(session::Msg::Drain);
-        }
-        if me.get_children().is_empty() {
-            me.stop(None);
-        }
+        drain(me);
+        me.send_after(DRAIN_CHECK, || Msg::Drain);
+    }
+}
+
+/// Tells the sessions that there are to go, and stops when there are none. Telling them again changes nothing.
+fn drain(me: &ActorRef<Msg>) {
+    let mut sessions = me.get_children();
+    sessions.retain(|session| session.get_status() < ActorStatus::Stopping);
+    if sessions.is_empty() {
+        me.stop(None);
+    }
+    for session in sessions {
+        // An error means that it has ended by itself.
+        let _ = session.send_message(session::Msg::Drain);
     }
 }
 
