@@ -15,4 +15,9 @@ pub(crate) fn start(config: &Log) {
         LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).init(),
         LogFormat::Json => lines.json().flatten_event(true).with_current_span(true).with_span_list(false).init(),
     }
+    // A panic ends an actor and not the server, so it is a line of log like others, in the same format.
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        tracing::error!(why = panic.payload_as_str(), place, "a part of the server panicked");
+    }));
 }

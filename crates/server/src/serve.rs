@@ -29,7 +29,7 @@ use crate::{
         streams::{self, Publishes},
     },
     tls,
-    wiring::{admin::Admin, gate::Gate, presence::Streams, revoked::Revoked},
+    wiring::{admin::Admin, gate::Gate, history::History, presence::Streams, revoked::Revoked},
 };
 
 /// Runs the server until it is told to stop.
@@ -133,6 +133,7 @@ impl Sockets {
 struct Tree {
     root: ActorRef<root::Msg>,
     rtmp: weir_ingest::Listeners,
+    history: History,
 }
 
 impl Tree {
@@ -146,7 +147,8 @@ impl Tree {
         health: &Health,
     ) -> Result<Self, Failure> {
         let current = Arc::new(ArcSwapOption::empty());
-        let publishes = Publishes { current: current.clone(), store: store.clone(), revoked: revoked.clone() };
+        let history = History::new(store.clone());
+        let publishes = Publishes { current: current.clone(), history: history.clone(), revoked: revoked.clone() };
         streams.registry.observe(publishes);
         let arguments = root::Arguments {
             ingest: config.ingest.clone(),
@@ -170,7 +172,7 @@ impl Tree {
             error => error.into(),
         })?;
         let rtmp = ractor::call!(root, root::Msg::Addresses)?;
-        Ok(Self { root, rtmp })
+        Ok(Self { root, rtmp, history })
     }
 
     /// Takes no more publishers, and waits until every playlist has ended.
@@ -179,9 +181,10 @@ impl Tree {
         let _ = self.root.call(root::Msg::Drain, None).await;
     }
 
-    /// Waits until the last publisher has been told and has gone.
+    /// Waits until the last publisher has been told and has gone, and that is written down.
     async fn publishers_gone(&self) {
         let _ = self.root.call(root::Msg::PublishersGone, None).await;
+        self.history.written().await;
     }
 }
 

@@ -205,7 +205,7 @@ mod tests {
     use weir_media::{Publish, registry};
 
     use super::*;
-    use crate::wiring::revoked::Revoked;
+    use crate::wiring::{history::History, revoked::Revoked};
 
     /// A tree on a free port, with a store in a directory of its own.
     struct Grown {
@@ -225,7 +225,7 @@ mod tests {
             let (registry, current) = (Registry::new(9), Arc::new(ArcSwapOption::empty()));
             registry.observe(streams::Publishes {
                 current: current.clone(),
-                store: store.clone(),
+                history: History::new(store.clone()),
                 revoked: Revoked::default(),
             });
             let mut ingest = weir_ingest::Config::default();

@@ -10,7 +10,6 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 use arc_swap::ArcSwapOption;
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use tracing::{error, warn};
-use weir_control::Store;
 use weir_identity::ChannelName;
 use weir_media::{
     Live, Registry, Subscriber,
@@ -19,7 +18,7 @@ use weir_media::{
 use weir_packager::stream;
 use weir_supervise::{Decision, Failures, Restart, decide};
 
-use crate::wiring::{history, revoked::Revoked};
+use crate::wiring::{history::History, revoked::Revoked};
 
 /// A stream that fails loses at most its viewers' next seconds; one that fails at every start is given up soon, since
 /// its publisher's media is what makes it fail.
@@ -193,14 +192,14 @@ impl State {
 /// Hears of every publish and passes it on, whichever actor is the owner of the streams now.
 pub(crate) struct Publishes {
     pub(crate) current: Arc<ArcSwapOption<ActorRef<Msg>>>,
-    pub(crate) store: Arc<dyn Store>,
+    pub(crate) history: History,
     pub(crate) revoked: Revoked,
 }
 
 impl Observer for Publishes {
     fn began(&self, live: &Arc<Live>) {
         self.revoked.check(live);
-        history::follow(self.store.clone(), live.clone());
+        self.history.follow(live.clone());
         // Without an owner the publish waits: the next one takes it up.
         if let Some(streams) = &*self.current.load() {
             let _ = streams.cast(Msg::Began(live.clone(), live.subscribe()));
@@ -240,7 +239,7 @@ mod tests {
             };
             let (owner, _) = Actor::spawn(None, Streams, arguments).await.unwrap();
             let current = Arc::new(ArcSwapOption::from_pointee(owner.clone()));
-            registry.observe(Publishes { current, store, revoked: Revoked::default() });
+            registry.observe(Publishes { current, history: History::new(store), revoked: Revoked::default() });
             Self { owner, registry, directory }
         }
 
