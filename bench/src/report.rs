@@ -29,6 +29,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             viewers.push(outcome);
         } else if let Ok(outcome) = serde_json::from_slice::<publish::Outcome>(&text) {
             publishers.push(outcome);
+        } else {
+            eprintln!("not a result: {}", path.display());
         }
     }
     viewers.sort_by(|a, b| (&a.label, a.viewers).cmp(&(&b.label, b.viewers)));
@@ -183,7 +185,7 @@ fn html(tables: &[Table], plots: &[Plot]) -> String {
     let mut page = String::from(
         "<!doctype html><html lang=en><meta charset=utf-8><title>weir-bench</title><style>\
          body{font:14px system-ui,sans-serif;margin:2rem;color:#222;background:#fff}\
-         table{border-collapse:collapse;margin:1rem 0;font-variant-numeric:tabular-nums}\
+         table{display:block;overflow-x:auto;border-collapse:collapse;margin:1rem 0;font-variant-numeric:tabular-nums}\
          th,td{padding:.2rem .6rem;text-align:right;border-bottom:1px solid #ddd}\
          th:first-child,td:first-child{text-align:left}svg{margin:0 1rem 1rem 0}</style><h1>weir-bench</h1>",
     );
