@@ -27,6 +27,8 @@ const TARGET_ROUNDING: Duration = Duration::from_millis(400);
 pub const PART_FRAMES_MAX: usize = 256;
 /// Segments that sound may be behind video at most; the oldest are closed with gaps then.
 const FOLLOWER_LAG_MAX: usize = 8;
+/// Segments that sound may be behind video before it counts as missing.
+const STALL_SEGMENTS: usize = 3;
 /// Sound within this of a segment's end has reached it.
 const BOUNDARY_SLACK: Duration = Duration::from_millis(1);
 /// Keyframe intervals remembered: the longest of them is what is expected next.
@@ -233,6 +235,14 @@ impl Cutter {
     #[must_use]
     pub fn keyframe_interval(&self) -> Option<Duration> {
         self.intervals.iter().copied().max()
+    }
+
+    /// Whether one lane has come to a standstill while the other goes on: sound is behind by several segments, or has
+    /// filled one without a picture. Then they can only be brought in step by [`Self::finish`].
+    #[must_use]
+    pub fn is_stalled(&self) -> bool {
+        let Some(audio) = self.audio.as_ref().filter(|_| self.lead == Lane::Video) else { return false };
+        self.ended.len() >= STALL_SEGMENTS || audio.length > self.limit()
     }
 
     /// Takes a frame of `lane` and says what ends before it. Frames of a lane that is not there change nothing.
@@ -597,6 +607,21 @@ mod tests {
         let made = cut(WISHES, &video(30.0, 60, 14.0), &audio);
         keeps_the_rules(made.timing, &made.audio);
         assert_eq!(made.video.len(), made.audio.len());
+    }
+
+    #[test]
+    fn a_lane_that_stands_still_is_noticed() {
+        let timing = WISHES.timing(ms(33.3), ms(2000.0));
+        let stalled_after = |lane: Lane, frames: Frames| {
+            let mut cutter = Cutter::new(timing, WISHES, true, true);
+            let at = frames.into_iter().find(|(at, keyframe)| {
+                cutter.frame(lane, Coming { at: ms(*at), shown: ms(*at), keyframe: *keyframe });
+                cutter.is_stalled()
+            });
+            at.expect("it is noticed").0
+        };
+        assert_eq!(stalled_after(Lane::Video, video(30.0, 60, 20.0)), 6000.0);
+        assert!((2400.0..3000.0).contains(&stalled_after(Lane::Audio, sound(20.0, 20.0))));
     }
 
     #[test]

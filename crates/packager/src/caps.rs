@@ -62,7 +62,7 @@ fn av1_depth(config: &[u8]) -> u32 {
 
 fn av1_chroma(config: &[u8]) -> &'static str {
     match config.get(2).map_or(0b011, |byte| byte >> 2 & 7) {
-        0b111 | 0b100 | 0b101 | 0b110 => "4:0:0",
+        0b100..=0b111 => "4:0:0",
         0b000 => "4:4:4",
         0b010 => "4:2:2",
         _ => "4:2:0",

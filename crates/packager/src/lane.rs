@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use metrics::{counter, histogram};
+use metrics::{Counter, Histogram, counter, histogram};
 use parking_lot::Mutex;
 use weir_hls::{Part, RenditionId, cut::Cut};
 use weir_media::{TrackParams, VideoCodec};
@@ -64,7 +64,15 @@ impl Lane {
         let sequence = u32::try_from(session.writer.next_msn(&rendition) + 1).unwrap_or(u32::MAX);
         let corrected = matches!(params, TrackParams::Video(video)
             if matches!(video.codec, VideoCodec::H264 | VideoCodec::Hevc));
-        let plan = Plan(Arc::new(Shared { rendition, session, spool, zero, corrected, steps: Mutex::default() }));
+        let plan = Plan(Arc::new(Shared {
+            rendition,
+            session,
+            spool,
+            zero,
+            corrected,
+            steps: Mutex::default(),
+            meters: Meters::new(),
+        }));
         let muxer = Muxer::new(params, sequence, plan.clone())?;
         Ok(Self {
             muxer,
@@ -175,6 +183,24 @@ struct Shared {
     zero: SystemTime,
     corrected: bool,
     steps: Mutex<VecDeque<Step>>,
+    meters: Meters,
+}
+
+/// Handles of the metrics that every part counts.
+struct Meters {
+    parts: Counter,
+    segments: Counter,
+    delay: Histogram,
+}
+
+impl Meters {
+    fn new() -> Self {
+        Self {
+            parts: counter!("weir_packager_parts_total"),
+            segments: counter!("weir_packager_segments_total"),
+            delay: histogram!("weir_packager_part_delay_seconds"),
+        }
+    }
 }
 
 impl Plan {
@@ -193,7 +219,7 @@ impl Shared {
                 Step::Gap { at, duration } => self.write(at, duration, false, true, Bytes::new()),
                 Step::EndSegment => {
                     self.session.writer.end_segment(&self.rendition);
-                    counter!("weir_packager_segments_total").increment(1);
+                    self.meters.segments.increment(1);
                     if let Some(spool) = &self.spool {
                         spool.segment_ended(&self.session, &self.rendition);
                     }
@@ -238,8 +264,8 @@ impl Output for Plan {
             data.extend_from_slice(&map);
         }
         self.0.write(at, duration, independent, false, data.into());
-        counter!("weir_packager_parts_total").increment(1);
-        histogram!("weir_packager_part_delay_seconds").record(arrived.elapsed().as_secs_f64());
+        self.0.meters.parts.increment(1);
+        self.0.meters.delay.record(arrived.elapsed().as_secs_f64());
         self.0.proceed(&mut steps);
         Ok(())
     }

@@ -18,7 +18,7 @@ use weir_media::{Event, Frame, Live, Subscriber, Track, TrackId, TrackParams, Vi
 use crate::{
     error::Error,
     measure::Measured,
-    running::Running,
+    running::{Running, Taken},
     session::{Station, make},
 };
 
@@ -146,11 +146,14 @@ impl Package {
                     self.interrupt().await?;
                     return Box::pin(self.frame(frame)).await;
                 }
-                if running.frame(&frame, &self.station)? {
-                    return Ok(());
+                match running.frame(&frame, &self.station)? {
+                    Taken::Yes => return Ok(()),
+                    Taken::Stalled => debug!("a track stands still"),
+                    Taken::Jumped => {
+                        info!("the publisher's clock jumped");
+                        self.station.health.note(|report| report.clock_jumps += 1);
+                    }
                 }
-                info!("the publisher's clock jumped");
-                self.station.health.note(|report| report.clock_jumps += 1);
                 self.interrupt().await?;
                 if let State::Gathering(gathered) = &mut self.state {
                     gathered.take(frame, &mut self.video);
@@ -216,7 +219,7 @@ impl Package {
         while let Some(frame) = frames.pop_front() {
             match &mut self.state {
                 State::Running(running) => {
-                    if !running.frame(&frame, &self.station)? {
+                    if running.frame(&frame, &self.station)? != Taken::Yes {
                         self.interrupt().await?;
                         frames.push_front(frame);
                     }

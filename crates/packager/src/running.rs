@@ -34,6 +34,17 @@ pub(crate) struct Running {
     aac_samples: u32,
 }
 
+/// What became of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Taken {
+    /// It was taken.
+    Yes,
+    /// The publisher's clock jumped.
+    Jumped,
+    /// One track stands still while the other goes on.
+    Stalled,
+}
+
 impl Running {
     /// Opens or continues the channel's session, and starts the muxers.
     pub(crate) fn start(
@@ -93,8 +104,12 @@ impl Running {
         self.video.is_none()
     }
 
-    /// Takes a frame. False when the publisher's clock jumped: then nothing was taken, and this must end.
-    pub(crate) fn frame(&mut self, frame: &Frame, station: &Station) -> Result<bool, Error> {
+    /// Takes a frame, unless this must end: then nothing was taken.
+    pub(crate) fn frame(&mut self, frame: &Frame, station: &Station) -> Result<Taken, Error> {
+        // With a keyframe, so that no picture is lost.
+        if self.cutter.is_stalled() && frame.keyframe {
+            return Ok(Taken::Stalled);
+        }
         let place = match frame.track {
             TrackId::VIDEO if self.video.is_some() => self.timeline.video(frame.dts, frame.pts, frame.arrived),
             TrackId::AUDIO if self.audio.is_some() => {
@@ -104,14 +119,14 @@ impl Running {
                 };
                 self.timeline.audio(frame.pts, samples, frame.arrived)
             }
-            _ => return Ok(true),
+            _ => return Ok(Taken::Yes),
         };
         match place {
             Place::At(placed) => self.lay(frame, placed, station)?,
             Place::Nowhere => station.health.note(|report| report.dropped_frames += 1),
-            Place::Jump => return Ok(false),
+            Place::Jump => return Ok(Taken::Jumped),
         }
-        Ok(true)
+        Ok(Taken::Yes)
     }
 
     fn lay(&mut self, frame: &Frame, placed: Placed, station: &Station) -> Result<(), Error> {

@@ -60,12 +60,12 @@ mod tests {
 
     #[test]
     fn opus_packets_tell_their_length() {
-        assert_eq!(opus_samples(&[0b11111_0_00]), 960);
-        assert_eq!(opus_samples(&[0b00011_0_00]), 2880);
-        assert_eq!(opus_samples(&[0b11111_0_01, 0]), 1920);
-        assert_eq!(opus_samples(&[0b11110_0_11, 3]), 1440);
+        assert_eq!(opus_samples(&[0b1111_1000]), 960);
+        assert_eq!(opus_samples(&[0b0001_1000]), 2880);
+        assert_eq!(opus_samples(&[0b1111_1001, 0]), 1920);
+        assert_eq!(opus_samples(&[0b1111_0011, 3]), 1440);
         assert_eq!(opus_samples(&[]), 0);
-        assert_eq!(opus_samples(&[0b11111_0_11]), 0);
+        assert_eq!(opus_samples(&[0b1111_1011]), 0);
     }
 
     #[test]

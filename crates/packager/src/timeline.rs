@@ -200,7 +200,8 @@ impl Timeline {
 fn jumps(last: &Last, dts: Timestamp, arrived: Instant) -> bool {
     let step = dts.since(last.dts);
     let waited = nanos(arrived.saturating_duration_since(last.arrived));
-    step < -BACK_MAX_NANOS || step > HOLE_MAX_NANOS || step.saturating_sub(waited.min(HOLE_MAX_NANOS)) > AHEAD_MAX_NANOS
+    !(-BACK_MAX_NANOS..=HOLE_MAX_NANOS).contains(&step)
+        || step.saturating_sub(waited.min(HOLE_MAX_NANOS)) > AHEAD_MAX_NANOS
 }
 
 fn nanos(time: Duration) -> i64 {

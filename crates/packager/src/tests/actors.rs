@@ -155,9 +155,13 @@ async fn a_newer_publisher_continues_at_once() {
     // The older one is still there, and still sends.
     let newer = house.publish(&stream, "anna", &[&video, &audio]);
     send(&older, &interleave(&[&video, &audio], 4_000)[..30]).await;
-    send(&newer, &interleave(&[&video, &audio], 70_000)).await;
-    drop((older, newer));
     let after = house.live("anna").await;
+    let mut at = 70_000;
+    while !Seen::of(&after, "video").await.text.contains("#EXT-X-DISCONTINUITY\n") {
+        send(&newer, &interleave(&[&video, &audio], at)).await;
+        at += 3_400;
+    }
+    drop((older, newer));
     assert_eq!(before.session(), after.session());
     stream.actor.cast(Msg::Drain).expect("it runs");
     ended(&after).await;

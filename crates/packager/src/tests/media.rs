@@ -262,3 +262,39 @@ async fn a_track_without_a_size_cannot_be_packaged() {
     let result = house.package(&[&clip.track], clip.frames_at(0)).await;
     assert!(matches!(result, Err(Error::Unsupported(_))), "{result:?}");
 }
+
+#[tokio::test]
+async fn sound_that_never_comes_keeps_sequence_numbers_in_step() {
+    let house = House::new();
+    let (video, audio) = (Clip::h264(420, 60), Clip::aac(3.0, 48_000));
+    let frames = interleave(&[&video, &audio], 0);
+    house.package(&[&video.track, &audio.track], frames).await.expect("it is packaged");
+    let stream = house.stream();
+    let (video, audio) = (Seen::of(&stream, "video").await, Seen::of(&stream, "audio").await);
+    check_rendition(&video, 9e4);
+    check_rendition(&audio, 48e3);
+    assert_eq!(video.segments.len(), audio.segments.len());
+    assert_eq!(check_plays(&video), 420, "no picture is lost");
+    let breaks = |seen: &Seen| seen.segments.iter().map(|segment| segment.discontinuity).collect::<Vec<_>>();
+    assert_eq!(breaks(&video), breaks(&audio), "on the same sequence numbers");
+}
+
+#[tokio::test]
+async fn segments_but_the_newest_go_to_disk_and_stay_the_same() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let spool = crate::Spool::start(dir.path(), 1 << 30).expect("a disk");
+    let house = House::with_spool(Some(spool));
+    let clip = Clip::h264(330, 30);
+    house.package(&[&clip.track], clip.frames_at(0)).await.expect("it is packaged");
+    let stream = house.stream();
+    let is_one = || async {
+        let (body, _) = stream.resource("video", weir_hls::Resource::Segment(0)).await.expect("it is there");
+        matches!(body, weir_hls::Body::One(_))
+    };
+    while !is_one().await {
+        tokio::task::yield_now().await;
+    }
+    let video = Seen::of(&stream, "video").await;
+    check_rendition(&video, 9e4);
+    assert_eq!(check_plays(&video), 330);
+}

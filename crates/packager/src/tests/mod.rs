@@ -40,9 +40,13 @@ struct House {
 
 impl House {
     fn new() -> Self {
+        Self::with_spool(None)
+    }
+
+    fn with_spool(spool: Option<crate::Spool>) -> Self {
         crate::init().expect("GStreamer is installed");
         let store = Store::new(Limits::default());
-        let station = Arc::new(Station::new(Config::default(), channel(), false, store.clone(), None));
+        let station = Arc::new(Station::new(Config::default(), channel(), false, store.clone(), spool));
         Self { registry: Registry::new(9), store, station }
     }
 

@@ -19,6 +19,7 @@ pub(crate) struct Part {
 pub(crate) struct Segment {
     pub(crate) duration: f64,
     pub(crate) discontinuity: bool,
+    pub(crate) gap: bool,
     pub(crate) init: String,
     pub(crate) parts: Vec<Part>,
     pub(crate) data: Bytes,
@@ -69,6 +70,8 @@ impl Seen {
                     gap,
                     data,
                 });
+            } else if line == "#EXT-X-GAP" {
+                open.gap = true;
             } else if line == "#EXT-X-DISCONTINUITY" {
                 open.discontinuity = true;
             } else if line.starts_with("#EXT-X-MAP:") {
@@ -78,7 +81,9 @@ impl Seen {
                 open.duration = length.trim_end_matches(',').parse().expect("a number");
             } else if !line.starts_with('#') && !line.is_empty() {
                 open.init.clone_from(&init);
-                open.data = fetch(stream, rendition, &name(line.to_owned())).await;
+                if !open.gap {
+                    open.data = fetch(stream, rendition, &name(line.to_owned())).await;
+                }
                 seen.segments.push(std::mem::take(&mut open));
             }
         }
