@@ -335,3 +335,71 @@ fn status_in(values: &[Value]) -> Status {
     let text = |name| info.and_then(|info| info.get(name)).and_then(Value::text).unwrap_or_default().to_owned();
     Status { level: text("level"), code: text("code"), description: text("description") }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{DuplexStream, duplex};
+
+    use super::*;
+
+    /// Plays a server that says `code` and `description` about the publish.
+    async fn server(mut socket: DuplexStream, code: &str, description: &str) {
+        let mut hello = vec![0; 1 + PACKET_BYTES];
+        socket.read_exact(&mut hello).await.unwrap();
+        let answer = [&hello[..], &hello[1..]].concat();
+        socket.write_all(&answer).await.unwrap();
+        socket.read_exact(&mut hello[1..]).await.unwrap();
+
+        let (mut reader, mut writer) = (Reader::default(), Writer::default());
+        let mut incoming = BytesMut::new();
+        loop {
+            let Some(message) = reader.next(&mut incoming).unwrap() else {
+                if socket.read_buf(&mut incoming).await.unwrap() == 0 {
+                    return;
+                }
+                continue;
+            };
+            let command = if message.kind == kind::COMMAND { amf::decode(&message.payload) } else { vec![] };
+            let answer = match command.first().and_then(Value::text) {
+                Some("connect") => vec!["_result".into(), command[1].clone(), Value::Null, Value::Null],
+                Some("createStream") => vec!["_result".into(), command[1].clone(), Value::Null, 1.0.into()],
+                Some("publish") => {
+                    let members = [("level", "status"), ("code", code), ("description", description)];
+                    let info = members.map(|(name, value)| (name.to_owned(), value.into())).to_vec();
+                    vec!["onStatus".into(), 0.0.into(), Value::Null, Value::Object(info)]
+                }
+                _ => continue,
+            };
+            let mut out = Vec::new();
+            writer.write(&Message::control(kind::COMMAND, amf::encode(&answer)), &mut out);
+            socket.write_all(&out).await.unwrap();
+        }
+    }
+
+    async fn publish(code: &str, description: &str) -> Result<(), Error> {
+        let (ours, theirs) = duplex(1 << 16);
+        let target = Target::parse("rtmp://host/live/key").unwrap();
+        let options = Options::default();
+        tokio::select! {
+            published = Client::publish_over(ours, &target, &options) => published.map(drop),
+            () = server(theirs, code, description) => panic!("the client left"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_publish_is_accepted_or_refused_with_the_servers_words() {
+        publish("NetStream.Publish.Start", "").await.unwrap();
+        let Err(Error::Refused(status)) = publish("NetStream.Publish.BadName", "No such key.").await else {
+            panic!("accepted");
+        };
+        assert_eq!((status.code.as_str(), status.description.as_str()), ("NetStream.Publish.BadName", "No such key."));
+    }
+
+    #[test]
+    fn a_target_is_a_url_in_three_parts() {
+        let target = Target::parse("rtmp://[::1]/live/key?a=b").unwrap();
+        assert_eq!((target.authority.as_str(), target.key.as_str()), ("[::1]:1935", "key?a=b"));
+        assert_eq!(Target::parse("rtmp://host:99/live/key").unwrap().authority, "host:99");
+        assert_eq!(Target::parse("rtmp://host/live"), None);
+    }
+}
