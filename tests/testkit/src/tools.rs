@@ -90,7 +90,7 @@ pub async fn gstreamer_plays(url: &str, buffers: usize) -> String {
     let played = async {
         while pictures < buffers || sounds < buffers {
             let Ok(Some(line)) = lines.next_line().await else { return false };
-            let is_buffer = line.contains("last-message = \"chain");
+            let is_buffer = line.contains("last-message = chain");
             pictures += usize::from(is_buffer && line.contains("pictures"));
             sounds += usize::from(is_buffer && line.contains("sounds"));
             if !is_buffer {
