@@ -34,3 +34,14 @@ pub fn playlist_query(query: &[u8]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn no_known_query_does_harm() {
+        let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fuzz/corpus/playlist_query");
+        for input in std::fs::read_dir(corpus).expect("the corpus is in the repository") {
+            super::playlist_query(&std::fs::read(input.unwrap().path()).unwrap());
+        }
+    }
+}

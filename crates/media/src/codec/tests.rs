@@ -192,3 +192,11 @@ proptest! {
         fuzz_config(&config);
     }
 }
+
+#[test]
+fn no_known_configuration_does_harm() {
+    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/fuzz/corpus/codec_config");
+    for input in std::fs::read_dir(corpus).expect("the corpus is in the repository") {
+        fuzz_config(&std::fs::read(input.unwrap().path()).unwrap());
+    }
+}
