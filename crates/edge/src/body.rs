@@ -9,10 +9,14 @@ use std::{
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
+use crate::serve::Overdue;
+
 /// The body of an answer. Its length is always known for our own, so that `Content-Length` is set.
 #[derive(Debug)]
 pub struct Body<B = Never> {
     inner: Inner<B>,
+    /// Who counts our buffers while they wait in the connection.
+    overdue: Option<Arc<Overdue>>,
 }
 
 #[derive(Debug)]
@@ -33,28 +37,38 @@ enum Inner<B> {
 pub enum Never {}
 
 impl<B> Body<B> {
+    fn new(inner: Inner<B>) -> Self {
+        Self { inner, overdue: None }
+    }
+
+    /// Has the buffers counted until they are sent. Not those of another service's body.
+    pub(crate) fn watched(mut self, overdue: Arc<Overdue>) -> Self {
+        self.overdue = Some(overdue);
+        self
+    }
+
     /// No bytes.
     #[must_use]
     pub fn empty() -> Self {
-        Self { inner: Inner::Done }
+        Self::new(Inner::Done)
     }
 
     /// One buffer.
     #[must_use]
     pub fn one(bytes: Bytes) -> Self {
-        Self { inner: if bytes.is_empty() { Inner::Done } else { Inner::One(bytes) } }
+        Self::new(if bytes.is_empty() { Inner::Done } else { Inner::One(bytes) })
     }
 
     /// Several buffers, one after another.
     #[must_use]
     pub fn many(chunks: Arc<[Bytes]>) -> Self {
         let left = chunks.iter().map(|chunk| chunk.len() as u64).sum();
-        Self { inner: Inner::Many { chunks, next: 0, left } }
+        Self::new(Inner::Many { chunks, next: 0, left })
     }
 
     /// Whatever else.
     pub fn other(body: B) -> Self {
-        Self { inner: Inner::Other(body) }
+        Self::new(Inner::Other(body))
     }
 }
 
@@ -68,7 +82,7 @@ impl Body<Never> {
             Inner::Many { chunks, next, left } => Inner::Many { chunks, next, left },
             Inner::Other(never) => match never {},
         };
-        Body { inner }
+        Body { inner, overdue: self.overdue }
     }
 }
 
@@ -89,19 +103,23 @@ where
     type Error = B::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let inner = &mut self.inner;
+        let Self { inner, overdue } = &mut *self;
+        let frame = |bytes| match &*overdue {
+            Some(overdue) => Frame::data(overdue.watch(bytes)),
+            None => Frame::data(bytes),
+        };
         match inner {
             Inner::Done => Poll::Ready(None),
             Inner::One(bytes) => {
                 let bytes = std::mem::take(bytes);
                 *inner = Inner::Done;
-                Poll::Ready(Some(Ok(Frame::data(bytes))))
+                Poll::Ready(Some(Ok(frame(bytes))))
             }
             Inner::Many { chunks, next, left } => match chunks.get(*next) {
                 Some(chunk) => {
                     *next += 1;
                     *left = left.saturating_sub(chunk.len() as u64);
-                    Poll::Ready(Some(Ok(Frame::data(chunk.clone()))))
+                    Poll::Ready(Some(Ok(frame(chunk.clone()))))
                 }
                 None => Poll::Ready(None),
             },

@@ -25,7 +25,8 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub handshake_timeout: Duration,
-    /// Close a connection whose client reads less than 64 KiB of a waiting answer in this time.
+    /// Close a connection whose client reads less than 64 KiB of a waiting answer in this time; on HTTP/2, where
+    /// answers share the connection, one that leaves an answer lying for eight times as long.
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub stall_timeout: Duration,

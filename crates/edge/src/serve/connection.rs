@@ -3,7 +3,7 @@
 use std::{convert::Infallible, pin::pin, sync::Arc};
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -15,7 +15,7 @@ use tower::{Service, ServiceExt};
 use tracing::debug;
 
 use super::{
-    Peer,
+    Overdue, Peer,
     guard::{Guarded, Limits},
     infallible,
 };
@@ -75,16 +75,33 @@ where
         T: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let io = TokioIo::new(Guarded::new(stream, self.limits));
-        let service = service_fn(|request| {
+        let overdue = Arc::new(Overdue::default());
+        let service = service_fn(|request: Request<Incoming>| {
             let shared = self.clone();
-            async move { Ok::<_, Infallible>(shared.answer(request, peer).await) }
+            let overdue = (request.version() == Version::HTTP_2).then(|| overdue.clone());
+            async move {
+                let answer = shared.answer(request, peer).await;
+                Ok::<_, Infallible>(match overdue {
+                    Some(overdue) => answer.map(|body| body.watched(overdue)),
+                    None => answer,
+                })
+            }
         });
         let mut connection = pin!(self.http.serve_connection_with_upgrades(io, service));
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = self.stop.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+        let mut period = tokio::time::interval(self.limits.stall * 2);
+        let mut stopping = false;
+        let ended = loop {
+            tokio::select! {
+                biased;
+                ended = connection.as_mut() => break ended,
+                () = self.stop.cancelled(), if !stopping => {
+                    stopping = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                _ = period.tick() => if overdue.next_period() {
+                    debug!(address = %peer.address, "the client does not take its answers");
+                    return;
+                },
             }
         };
         if let Err(error) = ended {

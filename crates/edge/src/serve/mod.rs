@@ -1,13 +1,15 @@
 //! The public HTTP listeners: accepting, limits, draining.
 //!
 //! [`serve`] is one future: it accepts on every listener until it is told to stop, then lets running answers end. What
-//! a connection does is in `connection`, what it may not do (be silent, refuse to read) in `guard`.
+//! a connection does is in `connection`, what it may not do (be silent, refuse to read) in `guard` and
+//! `overdue`.
 //!
 //! Owner: whoever awaits [`serve`]; dropping the future closes everything. Restart: the listeners are given by value,
 //! so a new call binds anew.
 
 mod connection;
 mod guard;
+mod overdue;
 
 use std::{convert::Infallible, future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -23,6 +25,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::Service;
 use tracing::{debug, info, warn};
+
+pub(crate) use overdue::Overdue;
 
 use crate::{config::Config, hls::Edge};
 

@@ -85,6 +85,31 @@ async fn a_viewer_that_does_not_read_is_closed() {
 }
 
 #[tokio::test]
+async fn an_http2_viewer_that_never_opens_its_window_is_closed() {
+    let origin = Origin::start_with(
+        Config { stall_timeout: Duration::from_millis(100), ..Config::default() },
+        Limits::default(),
+    )
+    .await;
+    origin.segments(1);
+    let stream = TcpStream::connect(origin.address).await.unwrap();
+    let (mut sender, connection) = http2::Builder::new(TokioExecutor::new())
+        .initial_stream_window_size(5)
+        .handshake(TokioIo::new(stream))
+        .await
+        .unwrap();
+    let connection = tokio::spawn(connection);
+    let url = format!("http://localhost{}", origin.path("seg-0.m4s"));
+    let answer = sender.send_request(Request::get(url).body(Empty::<Bytes>::new()).unwrap()).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    // The answer is kept and never read, so that the window stays shut; the server gives up.
+    let _ = connection.await.unwrap();
+    while origin.served_connections() > 0 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
 async fn garbage_costs_its_own_connection_only() {
     let origin = Origin::start().await;
     origin.segments(1);
