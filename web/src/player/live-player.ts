@@ -10,6 +10,8 @@ const LOOK_EVERY_MS = 250;
 const SPREAD = 0.3;
 /** A complete stream that has not moved for this long has shown what there is, in milliseconds. */
 const DRAINED_AFTER_MS = 3_000;
+/** A video that waits this long while the stream grows is moved to the live edge: hls.js may have lost its place in one track. In milliseconds. */
+const STUCK_AFTER_MS = 600;
 /** After a pause, further behind than this goes to the live edge, in seconds. */
 const RESUME_BEHIND_S = 1.5;
 /** The measured latency is shown once the server's clock is known this well, in milliseconds. */
@@ -206,6 +208,11 @@ export class LivePlayer {
     const still = performance.now() - this.movedAt;
     if (this.state.complete && this.state.stalled && still > DRAINED_AFTER_MS) {
       this.feed({ type: "drained" });
+    }
+    const stuck = this.state.stalled && this.state.shown && still > STUCK_AFTER_MS;
+    if (stuck && !quiet && !this.state.complete && !this.video.paused) {
+      this.movedAt = performance.now();
+      this.engine?.toLive();
     }
     if (!this.video.paused && !this.state.complete) this.keepPace(progress);
     this.emit("late", progress.behind - progress.target > RESUME_BEHIND_S);

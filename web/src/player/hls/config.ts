@@ -1,5 +1,7 @@
 import type { HlsConfig, LoadPolicy, RetryConfig } from "hls.js";
 
+import { WholePlaylists } from "./whole-playlists";
+
 /** A server holds a playlist request for three target durations, 30 s at the longest; then the answer travels. */
 const HELD_REQUEST_MS = 35_000;
 /** Media comes at full speed once it is asked for. */
@@ -40,6 +42,7 @@ export const config: Partial<HlsConfig> = {
   // Begin with a picture, not with a measurement of the line.
   testBandwidth: false,
   abrEwmaDefaultEstimate: 5_000_000,
+  pLoader: WholePlaylists,
   playlistLoadPolicy: policy(HELD_REQUEST_MS),
   fragLoadPolicy: policy(MEDIA_REQUEST_MS),
   // A missing stream is an answer, and the player asks again by itself.
