@@ -3,7 +3,10 @@
 use std::{path::Path, sync::Arc};
 
 use rustls::{ServerConfig, crypto::ring};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
+use rustls_pki_types::{
+    CertificateDer, PrivateKeyDer,
+    pem::{self, PemObject},
+};
 
 use crate::config::Tls;
 
@@ -16,7 +19,10 @@ pub(crate) fn read(config: &Tls) -> Result<Option<Arc<ServerConfig>>, String> {
     if chain.is_empty() {
         return Err(wrong("tls.certificate", certificate, "holds no certificate in PEM form"));
     }
-    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong("tls.key", key, &error.to_string()))?;
+    let secret = PrivateKeyDer::from_pem_file(key).map_err(|error| match error {
+        pem::Error::NoItemsFound => wrong("tls.key", key, "holds no private key in PEM form"),
+        error => wrong("tls.key", key, &error.to_string()),
+    })?;
     let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?

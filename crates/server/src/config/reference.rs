@@ -101,7 +101,7 @@ fn walk(root: &Json, schema: &Json, name: &str, doc: &str, defaults: &Table, sec
             let doc = target["description"].as_str().unwrap_or(doc);
             // The section's name stands above it already.
             let doc = doc.strip_prefix(&format!("`[{path}]`: ")).unwrap_or(doc);
-            below.push((path, key, target, doc));
+            below.push((path, key, target, capitalised(doc)));
         } else {
             let default = defaults.get(key).map(Value::to_string);
             let doc = doc.to_owned();
@@ -112,8 +112,13 @@ fn walk(root: &Json, schema: &Json, name: &str, doc: &str, defaults: &Table, sec
     for (path, key, target, doc) in below {
         let empty = Table::new();
         let defaults = defaults.get(key).and_then(Value::as_table).unwrap_or(&empty);
-        walk(root, target, &path, doc, defaults, sections);
+        walk(root, target, &path, &doc, defaults, sections);
     }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
 }
 
 /// Follows a `$ref`, whether bare or the one of `anyOf` that is not null.

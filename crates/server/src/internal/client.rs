@@ -1,6 +1,6 @@
 //! The command line's side of the internal listener: finds the running server by the same settings.
 
-use http::{Method, Request, header};
+use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -39,6 +39,14 @@ pub(crate) async fn call<T: DeserializeOwned>(
         .body(Full::new(bytes::Bytes::from(serde_json::to_vec(body)?)))?;
     let response = sender.send_request(request).await?;
     let status = response.status();
+    if status == StatusCode::UNAUTHORIZED {
+        let token = token::path(&config.data_dir);
+        return Err(format!(
+            "the server on {address} (`internal.listen`) does not take the token in {}: it runs with another data_dir",
+            token.display()
+        )
+        .into());
+    }
     let body = Limited::new(response.into_body(), ANSWER_BYTES_MAX).collect().await?.to_bytes();
     connection.abort();
     if !status.is_success() {
