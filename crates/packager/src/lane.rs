@@ -239,7 +239,7 @@ impl Shared {
 
 impl Output for Plan {
     fn init(&self, init: Bytes) {
-        self.0.session.init(&self.0.rendition, init);
+        self.0.session.init(&self.0.rendition, moof::undated(&init).into());
     }
 
     fn chunk(&self, header: &[u8], samples: &[gst::Buffer]) -> Result<(), Error> {

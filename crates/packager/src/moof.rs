@@ -1,4 +1,4 @@
-//! Corrects a chunk's `moof` where samples are reordered. No GStreamer.
+//! Corrects what the muxer writes, mostly a chunk's `moof` where samples are reordered. No GStreamer.
 //!
 //! `cmafmux` sets a chunk's `tfdt` to its earliest *presentation* time and shifts the composition offsets, which makes
 //! decoding times jump back and forth from chunk to chunk wherever B-frames cross a boundary; and it holds a segment's
@@ -79,6 +79,34 @@ pub(crate) fn open_ended(header: &[u8], starts_segment: bool) -> Cow<'_, [u8]> {
     out.put_slice(&kept);
     out.put_slice(rest);
     out.into()
+}
+
+/// The initialization section without dates of creation, so that every muxer of a track writes the same one.
+pub(crate) fn undated(init: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(init.len());
+    let mut rest = init;
+    while let Some((kind, content, after)) = next_box(rest) {
+        let whole = &rest[..rest.len() - after.len()];
+        match &kind {
+            b"moov" | b"trak" | b"mdia" => {
+                out.put_slice(&whole[..8]);
+                out.extend(undated(content));
+            }
+            b"mvhd" | b"tkhd" | b"mdhd" => {
+                let start = out.len();
+                out.put_slice(whole);
+                // Creation and modification time follow version and flags (ISO/IEC 14496-12 §8.2.2).
+                let length = if content.first() == Some(&1) { 16 } else { 8 };
+                if let Some(dates) = out.get_mut(start + 12..start + 12 + length) {
+                    dates.fill(0);
+                }
+            }
+            _ => out.put_slice(whole),
+        }
+        rest = after;
+    }
+    out.put_slice(rest);
+    out
 }
 
 /// The first box: its type, its content and what follows it; `None` when it is not there as a whole.
@@ -325,10 +353,23 @@ mod tests {
     }
 
     #[test]
+    fn sections_of_two_dates_are_the_same() {
+        let init = |date: u32| {
+            let mdhd = made(b"mdhd", &words(&[0, date, date, 90_000]));
+            let trak = made(b"trak", &[made(b"tkhd", &words(&[0, date, date, 1])), made(b"mdia", &mdhd)].concat());
+            let mvhd = made(b"mvhd", &words(&[0x0100_0000, 0, date, 0, date, 90_000]));
+            [made(b"ftyp", b"cmf2"), made(b"moov", &[mvhd, trak].concat())].concat()
+        };
+        assert_eq!(undated(&init(7)), init(0));
+        assert_eq!(undated(&init(0)), init(0));
+    }
+
+    #[test]
     fn a_header_cut_anywhere_never_panics() {
         let whole = header();
         for length in 0..whole.len() {
             let _ = correct(&whole[..length], &[truth(0, true); 3]);
+            let _ = (undated(&whole[..length]), open_ended(&whole[..length], true));
         }
     }
 }
