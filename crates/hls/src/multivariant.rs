@@ -13,6 +13,7 @@ use crate::{
 /// Bit rates of a rendition as they were observed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Rates {
+    segments: u64,
     /// Of the fattest segment, in bits a second.
     peak: u64,
     bytes: u64,
@@ -20,8 +21,10 @@ pub(crate) struct Rates {
 }
 
 impl Rates {
-    /// Counts a complete segment. Gaps tell nothing.
+    /// Counts a complete segment. A gap tells nothing about rates, but a rendition that begins with one need not be
+    /// waited for.
     pub(crate) fn count(&mut self, segment: &Segment) {
+        self.segments += 1;
         if segment.gap || segment.duration.is_zero() {
             return;
         }
@@ -32,7 +35,7 @@ impl Rates {
 
     /// Whether nothing was counted yet.
     pub(crate) fn is_empty(&self) -> bool {
-        self.duration.is_zero()
+        self.segments == 0
     }
 
     fn average(&self) -> u64 {
@@ -105,5 +108,6 @@ fn write_all(text: &mut String, session: PublishId, renditions: &[(RenditionSpec
 }
 
 fn write_variant(text: &mut String, peak: u64, average: u64, codecs: &str) -> std::fmt::Result {
+    let peak = peak.max(1);
     write!(text, "#EXT-X-STREAM-INF:BANDWIDTH={peak},AVERAGE-BANDWIDTH={average},CODECS=\"{codecs}\"")
 }

@@ -216,6 +216,8 @@ impl Stream {
             let rates = rendition.state.lock().rates;
             match rendition.spec.get() {
                 Some(spec) if !rates.is_empty() => renditions.push((spec.clone(), rates)),
+                // Not described: never shown.
+                None if self.timing.get().is_some() => {}
                 // A track that never sends anything is left out at the end, and waited for before.
                 _ if self.ended.get().is_some() => {}
                 _ => return None,
@@ -247,7 +249,8 @@ impl Stream {
                 self.places.hold(&self.described, FIRST_SEGMENT_WAIT, known).await??
             }
         };
-        let rendition = self.rendition(rendition).ok_or(Error::NotFound)?;
+        let described = |rendition: &Arc<Rendition>| rendition.spec.get().is_some();
+        let rendition = self.rendition(rendition).filter(described).ok_or(Error::NotFound)?;
         rendition.viewers.asked(query.cursor.is_some());
         if let Some(reply) = self.try_playlist(&rendition, timing, &query) {
             return reply;
@@ -292,7 +295,7 @@ impl Stream {
         let others: Vec<_> = self
             .all()
             .iter()
-            .filter(|other| other.id != rendition.id)
+            .filter(|other| other.id != rendition.id && other.spec.get().is_some())
             .filter_map(|other| Some((other.id.clone(), other.position()?)))
             .collect();
         let context = Context { timing, ended: state.ended, others: &others };

@@ -158,7 +158,7 @@ impl Window {
         number
     }
 
-    /// Appends a part to the open segment.
+    /// Appends a part to the open segment. One that outgrows the memory limit ends by itself.
     pub fn push(&mut self, part: Part) {
         let bytes = part.data.len() as u64;
         if self.open.parts == 0 {
@@ -177,6 +177,9 @@ impl Window {
             gap: part.gap,
             data: part.data,
         });
+        if self.open.resident > self.bytes_max {
+            self.end_segment();
+        }
     }
 
     /// Completes the open segment and answers its number; without parts there is nothing to complete.
@@ -244,7 +247,25 @@ impl Window {
     }
 
     fn trim(&mut self) {
-        let Some(target) = self.target else { return };
+        if let Some(target) = self.target {
+            self.trim_by_age(target);
+        }
+        let mut resident: u64 = self.segments.iter().map(|segment| segment.resident).sum();
+        while resident > self.bytes_max && self.segments.len() > SEGMENTS_KEPT_MIN {
+            if self.unlisted == 0 {
+                self.unlist(self.open.start);
+            }
+            resident -= self.forget_segment();
+        }
+        let used = self.segments.front().map_or(self.open.init, |segment| segment.init);
+        while let Some(&(number, _)) = self.inits.front()
+            && used.is_some_and(|used| number < used)
+        {
+            self.inits.pop_front();
+        }
+    }
+
+    fn trim_by_age(&mut self, target: Duration) {
         let end = self.open.start;
         // Out of the playlist.
         let keep = self.span.max(target * 3);
@@ -252,13 +273,6 @@ impl Window {
             && end.saturating_sub(self.segments[self.unlisted].end()) >= keep
         {
             self.unlist(end);
-        }
-        let mut resident: u64 = self.segments.iter().map(|segment| segment.resident).sum();
-        while resident > self.bytes_max && self.segments.len() > SEGMENTS_KEPT_MIN {
-            if self.unlisted == 0 {
-                self.unlist(end);
-            }
-            resident -= self.forget_segment();
         }
         // Out of reach.
         while self.unlisted > 0 && self.segments[0].forget_at.is_some_and(|at| end >= at) {
@@ -271,12 +285,6 @@ impl Window {
         {
             self.parts.pop_front();
             self.first_part += 1;
-        }
-        let used = self.segments.front().map_or(self.open.init, |segment| segment.init);
-        while let Some(&(number, _)) = self.inits.front()
-            && used.is_some_and(|used| number < used)
-        {
-            self.inits.pop_front();
         }
     }
 

@@ -13,7 +13,7 @@ use std::sync::{
 };
 
 use http::{Method, Request, Response, header};
-use metrics::{Counter, counter};
+use metrics::{Counter, Unit, counter, describe_counter};
 use weir_hls::{Query, Store, Stream};
 use weir_identity::{ChannelName, PublishId};
 
@@ -46,6 +46,12 @@ impl Edge {
     /// Serves `store`.
     #[must_use]
     pub fn new(store: Store) -> Self {
+        describe_counter!("weir_hls_requests_total", "Requests below /live/ by kind; the refused ones count twice.");
+        describe_counter!(
+            "weir_hls_sent_bytes_total",
+            Unit::Bytes,
+            "Bytes of playlists, parts and segments in answers."
+        );
         let requests = |kind: &'static str| counter!("weir_hls_requests_total", "kind" => kind);
         Self {
             inner: Arc::new(Inner {

@@ -16,7 +16,7 @@ use std::{convert::Infallible, future::Future, io, net::SocketAddr, sync::Arc, t
 use bytes::Bytes;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use metrics::{counter, gauge};
+use metrics::{counter, describe_counter, describe_gauge, gauge};
 use tokio::{
     net::{TcpListener, TcpStream},
     task::JoinSet,
@@ -82,6 +82,9 @@ where
     B: http_body::Body<Data = Bytes> + Send + Unpin + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
+    describe_gauge!("weir_http_connections", "Connections that are open.");
+    describe_counter!("weir_http_connections_total", "Connections that were accepted.");
+    describe_counter!("weir_http_connections_refused_total", "Connections that were closed because of the limit.");
     let shared = Arc::new(connection::Shared::new(edge, fallback, &config, stop.clone()));
     let connections = TaskTracker::new();
     let mut tasks = JoinSet::new();

@@ -130,6 +130,18 @@ fn memory_is_bounded_whatever_the_rules_say() {
 }
 
 #[test]
+fn memory_is_bounded_without_timing_and_without_an_end_of_a_segment() {
+    let show = Show::undescribed(Limits { rendition_bytes: 3_000, ..Limits::default() });
+    for _ in 0..500 {
+        show.writer.part(&show.video, Part { data: Bytes::from(vec![7; 100]), ..part(0, true) });
+    }
+    show.writer.describe(TIMING, specs());
+    let playlist = show.playlist("");
+    assert!(tags(&playlist, "#EXTINF").len() <= 2, "{playlist}");
+    assert_eq!(show.file("part-0.m4s"), Poll::Ready(Err(Error::NotFound)));
+}
+
+#[test]
 fn initialization_sections_go_with_the_last_segment_that_needs_them() {
     let show = Show::new();
     show.segments(2);

@@ -61,6 +61,29 @@ fn f2_sound_alone_and_pictures_alone_are_streams_too() {
 }
 
 #[test]
+fn f2_a_rendition_that_begins_with_a_gap_is_not_waited_for() {
+    let show = Show::new();
+    segment(&show, &show.video, 250_000);
+    show.writer.part(&show.audio, Part { gap: true, data: Bytes::new(), ..part(0, false) });
+    show.writer.end_segment(&show.audio);
+    let Poll::Ready(Ok(text)) = multivariant(&show) else { panic!("still waits") };
+    assert!(text.contains("BANDWIDTH=1000000,"), "{text}");
+}
+
+#[test]
+fn f2_a_rendition_that_is_not_described_is_never_shown() {
+    let show = Show::new();
+    let other = RenditionId::new("other").unwrap();
+    segment(&show, &show.video, 1_000);
+    segment(&show, &show.audio, 1_000);
+    segment(&show, &other, 1_000);
+    let Poll::Ready(Ok(text)) = multivariant(&show) else { panic!("waits for the other") };
+    assert!(!text.contains("other") && !show.playlist("").contains("other"));
+    assert_eq!(show.ask("other", ""), Poll::Ready(Err(Error::NotFound)));
+    assert!(matches!(once(show.stream().resource("other", Resource::Part(0))), Poll::Ready(Err(Error::NotFound))));
+}
+
+#[test]
 fn e6_a_private_channel_is_never_kept() {
     let store = Store::new(Limits::default());
     for (private, max_age) in [(true, None), (false, Some(1))] {
