@@ -73,6 +73,23 @@ pub(crate) enum ChannelCall {
         #[arg(long)]
         key: Option<String>,
     },
+    /// Say what a second publisher gets while the channel is live.
+    SecondPublisher {
+        /// The channel.
+        name: String,
+        /// What it gets.
+        #[arg(value_enum)]
+        gets: SecondPublisher,
+    },
+}
+
+/// What a second publisher gets while a channel is live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SecondPublisher {
+    /// The channel; the first one is told so and cut.
+    TakeOver,
+    /// A refusal.
+    Refuse,
 }
 
 /// What can be asked of settings.
@@ -187,6 +204,10 @@ mod tests {
             assert_eq!(name, "anna");
         }
         assert!(matches!(parse("channel list"), Ok(Command::Channel { call: ChannelCall::List, .. })));
+        assert!(matches!(
+            parse("channel second-publisher anna refuse"),
+            Ok(Command::Channel { call: ChannelCall::SecondPublisher { gets: SecondPublisher::Refuse, .. }, .. })
+        ));
         assert!(matches!(
             parse("channel rotate-key anna"),
             Ok(Command::Channel { call: ChannelCall::RotateKey { .. }, .. })

@@ -7,9 +7,9 @@ use weir_identity::ChannelName;
 
 use crate::{
     Failure,
-    cli::{ChannelCall, Settings},
+    cli::{ChannelCall, SecondPublisher, Settings},
     config::load,
-    internal::{Created, KeyChoice, NewChannel, client},
+    internal::{Created, KeyChoice, NewChannel, Policy, client},
 };
 
 pub(crate) async fn run(settings: &Settings, call: ChannelCall) -> Result<(), Failure> {
@@ -21,7 +21,7 @@ pub(crate) async fn run(settings: &Settings, call: ChannelCall) -> Result<(), Fa
             println!("{}", what_obs_needs(&created));
         }
         ChannelCall::RotateKey { name, key } => {
-            let name = ChannelName::parse(&name).map_err(|error| format!("{name:?} cannot be a channel: {error}"))?;
+            let name = channel_name(&name)?;
             let path = format!("/channels/{name}/rotate-key");
             let created: Created = client::call(&config, Method::POST, &path, &KeyChoice { key }).await?;
             println!("{}", what_obs_needs(&created));
@@ -29,6 +29,16 @@ pub(crate) async fn run(settings: &Settings, call: ChannelCall) -> Result<(), Fa
                 0 => {}
                 1 => println!("The publisher that used the old key was cut."),
                 cut => println!("{cut} publishers that used old keys were cut."),
+            }
+        }
+        ChannelCall::SecondPublisher { name, gets } => {
+            let name = channel_name(&name)?;
+            let body = Policy { refuse: gets == SecondPublisher::Refuse };
+            let path = format!("/channels/{name}/second-publisher");
+            let _: Value = client::call(&config, Method::POST, &path, &body).await?;
+            match gets {
+                SecondPublisher::TakeOver => println!("A second publisher takes over {name}."),
+                SecondPublisher::Refuse => println!("A second publisher of {name} is refused while it is live."),
             }
         }
         ChannelCall::List => {
@@ -42,6 +52,10 @@ pub(crate) async fn run(settings: &Settings, call: ChannelCall) -> Result<(), Fa
         }
     }
     Ok(())
+}
+
+fn channel_name(text: &str) -> Result<ChannelName, String> {
+    ChannelName::parse(text).map_err(|error| format!("{text:?} cannot be a channel: {error}"))
 }
 
 fn what_obs_needs(created: &Created) -> String {

@@ -3,6 +3,7 @@
 use super::*;
 use axum::extract::rejection::JsonRejection;
 use serde::{Deserialize, Serialize};
+use weir_control::channels::Conflict;
 use weir_identity::{ChannelName, StreamKey};
 
 use crate::wiring::admin::Opened;
@@ -21,6 +22,13 @@ pub(crate) struct NewChannel {
 pub(crate) struct KeyChoice {
     /// The key; a made one if nothing.
     pub(crate) key: Option<String>,
+}
+
+/// What a second publisher gets while the channel is live.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Policy {
+    /// A refusal, instead of the channel.
+    pub(crate) refuse: bool,
 }
 
 /// What a streamer needs. The key is shown this once.
@@ -85,6 +93,17 @@ pub(super) async fn rotate(
     let Json(wanted) = body.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
     let opened = internal.admin.rotate(&channel_name(&name)?, stream_key(wanted.key)?).await?;
     Ok(Created::of(&internal, &opened).into_response())
+}
+
+pub(super) async fn second_publisher(
+    State(internal): State<Internal>,
+    Path(name): Path<String>,
+    body: Given<Policy>,
+) -> Result<Response, Problem> {
+    let Json(wanted) = body.map_err(|rejection| Problem::bad_request(rejection.body_text()))?;
+    let conflict = if wanted.refuse { Conflict::Refuse } else { Conflict::TakeOver };
+    internal.admin.set_conflict(&channel_name(&name)?, conflict).await?;
+    Ok(Json(json!({})).into_response())
 }
 
 pub(super) async fn demo(State(internal): State<Internal>) -> Result<Response, Problem> {

@@ -20,7 +20,7 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::json;
 use weir_control::problem::Problem;
 
-pub(crate) use calls::{Created, KeyChoice, NewChannel};
+pub(crate) use calls::{Created, KeyChoice, NewChannel, Policy};
 pub(crate) use token::Token;
 
 use crate::{health::Health, process, wiring::admin::Admin, wiring::presence::Streams};
@@ -40,6 +40,7 @@ pub(crate) fn router(internal: Internal) -> Router {
     let calls = Router::new()
         .route("/channels", get(calls::list).post(calls::create))
         .route("/channels/{name}/rotate-key", post(calls::rotate))
+        .route("/channels/{name}/second-publisher", post(calls::second_publisher))
         .route("/demo", post(calls::demo))
         .route_layer(middleware::from_fn_with_state(internal.clone(), with_token));
     Router::new()

@@ -122,6 +122,18 @@ async fn rotating_cuts_who_publishes_and_refuses_the_old_key() {
 }
 
 #[tokio::test]
+async fn a_channel_may_refuse_a_second_publisher() {
+    let inside = Inside::start().await;
+    let (_, made) = inside.call("POST", "/internal/v1/channels", r#"{"name":"anna"}"#).await;
+    let _first = inside.registry.publish(inside.admit(&made["key"]).await.unwrap()).unwrap();
+    let path = "/internal/v1/channels/anna/second-publisher";
+    assert_eq!(inside.call("POST", path, r#"{"refuse":true}"#).await.0, 200);
+    assert!(inside.registry.publish(inside.admit(&made["key"]).await.unwrap()).is_err());
+    assert_eq!(inside.call("POST", path, r#"{"refuse":false}"#).await.0, 200);
+    assert!(inside.registry.publish(inside.admit(&made["key"]).await.unwrap()).is_ok());
+}
+
+#[tokio::test]
 async fn the_demo_gets_a_key_of_its_own_each_time() {
     let inside = Inside::start().await;
     let (_, mine) = inside.call("POST", "/internal/v1/channels", r#"{"name":"demo"}"#).await;

@@ -3,7 +3,12 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use weir_control::{Error, Store, channels::Channel, keys::Key, problem::Problem};
+use weir_control::{
+    Error, Store,
+    channels::{self, Channel},
+    keys::Key,
+    problem::Problem,
+};
 use weir_identity::{ChannelName, KeySecret, StreamKey};
 use weir_media::Registry;
 
@@ -79,6 +84,13 @@ impl Admin {
             other => other.into(),
         })?;
         Ok(Opened { channel: name, key, cut: 0 })
+    }
+
+    /// Says what a second publisher gets, from the next one on.
+    pub(crate) async fn set_conflict(&self, name: &ChannelName, gets: channels::Conflict) -> Result<(), Problem> {
+        let channel = self.0.store.channel_named(name).await?;
+        let channel = channel.ok_or_else(|| Problem::channel_not_found(name.as_str()))?;
+        Ok(self.0.store.set_conflict(channel.id, gets).await?)
     }
 
     /// Revokes every key of the channel, cuts who uses one, and sets this one.
