@@ -125,7 +125,7 @@ impl Package {
         *slot = Some(track.clone());
         match &mut self.state {
             // What was gathered of this track had other parameters.
-            State::Gathering(gathered) => gathered.frames.retain(|frame| frame.track != track.id),
+            State::Gathering(gathered) => gathered.forget(track.id),
             State::Running(_) => self.interrupt().await?,
         }
         Ok(())
@@ -136,8 +136,8 @@ impl Package {
         assert_ne!(&frame.data[..], POISON, "asked to");
         match &mut self.state {
             State::Gathering(gathered) => {
+                let arrived = frame.arrived;
                 gathered.take(frame, &mut self.video);
-                let arrived = gathered.frames.back().map_or_else(Instant::now, |frame| frame.arrived);
                 self.gathered(arrived).await
             }
             State::Running(running) => {
@@ -176,9 +176,12 @@ impl Package {
         let waited = now.saturating_duration_since(since);
         let has_keyframe = gathered.has_keyframe();
         self.station.health.note(|report| report.waits_for_keyframe = self.video.is_some() && !has_keyframe);
-        if waited > USELESS_MAX {
-            return Err(Error::Unsupported("No keyframe came within 30 seconds. Check the encoder.".into()));
-        }
+        let not_yet = || {
+            if waited <= USELESS_MAX {
+                return Ok(());
+            }
+            Err(Error::Unsupported("Nothing that can be shown came within 30 seconds. Check the encoder.".into()))
+        };
         let announced = self.live.announced();
         let nothing_announced = !announced.video && !announced.audio;
         let wants_video = announced.video || nothing_announced;
@@ -190,13 +193,13 @@ impl Package {
         let mut video = self.video.clone();
         if video.is_some() && !has_keyframe {
             if gathered.pictures || waited < PICTURE_WAIT || self.audio.is_none() {
-                return Ok(());
+                return not_yet();
             }
             // Pictures were announced, but none comes: go on with sound alone.
             video = None;
         }
         if video.is_none() && !gathered.frames.iter().any(|frame| frame.track == TrackId::AUDIO) {
-            return Ok(());
+            return not_yet();
         }
         let make = make(video.as_deref().map(|track| &track.params), self.audio.as_deref().map(|track| &track.params));
         let is_known = self.station.continued(make).is_some_and(|session| session.timing().is_some());
@@ -273,11 +276,18 @@ impl Gathered {
                 size_of_picture(video, &frame);
             }
         }
-        if self.frames.len() >= GATHERED_FRAMES_MAX {
-            self.frames.pop_front();
+        if self.frames.len() >= GATHERED_FRAMES_MAX
+            && let Some(oldest) = self.frames.pop_front()
+        {
+            self.bytes -= oldest.data.len();
         }
         self.bytes += frame.data.len();
         self.frames.push_back(frame);
+    }
+
+    fn forget(&mut self, track: TrackId) {
+        self.frames.retain(|frame| frame.track != track);
+        self.bytes = self.frames.iter().map(|frame| frame.data.len()).sum();
     }
 
     fn has_keyframe(&self) -> bool {

@@ -298,3 +298,22 @@ async fn segments_but_the_newest_go_to_disk_and_stay_the_same() {
     check_rendition(&video, 9e4);
     assert_eq!(check_plays(&video), 330);
 }
+
+#[tokio::test]
+async fn what_the_muxer_chokes_on_is_an_error_and_not_a_hang() {
+    let mut clip = Clip::opus(3.0);
+    if let weir_media::TrackParams::Audio(params) = &mut clip.track.params {
+        params.config = bytes::Bytes::from_static(b"OpusHead that is none");
+    }
+    let house = House::new();
+    let result = house.package(&[&clip.track], clip.frames_at(0)).await;
+    assert!(matches!(result, Err(Error::Muxer(_))), "{result:?}");
+}
+
+#[tokio::test]
+async fn pictures_that_never_begin_are_refused_in_words() {
+    let clip = Clip::h264(1000, 2000);
+    let house = House::new();
+    let result = house.package(&[&clip.track], clip.frames_at(0).split_off(5)).await;
+    assert!(matches!(&result, Err(Error::Unsupported(why)) if why.contains("30 seconds")), "{result:?}");
+}
