@@ -113,14 +113,14 @@ for label in $servers; do
     wait "$publisher" 2>/dev/null || true
     stop
 
-    # Afresh, so that memory is that of publishers alone.
+    # Afresh, so that memory is that of publishers alone; long enough for every playlist's window to be full.
     for count in $publishers; do
         echo "   $count publishers" >&2
         rm -rf "${work:?}"/*
         "start_${label//-/_}"
         common=(--label "$label" --server-pid "$server" --seconds "$seconds")
         "${on_load[@]}" "$bench" publish --url "$publish_url" --file "$file" --count "$count" "${common[@]}" \
-            --out "$out/$label-publishers-$count.json" >/dev/null
+            --warmup 15 --out "$out/$label-publishers-$count.json" >/dev/null
         stop
     done
 done

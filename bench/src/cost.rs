@@ -14,6 +14,8 @@ pub(crate) struct Snapshot {
     cpu: Duration,
     /// Resident memory in bytes.
     pub(crate) memory: u64,
+    /// The part of it that is no file's: files that are mapped can be dropped and read again.
+    pub(crate) anonymous: u64,
 }
 
 /// What they spent between two snapshots.
@@ -25,17 +27,21 @@ pub(crate) struct Cost {
     pub(crate) cores: f64,
     /// Resident memory at the end.
     pub(crate) memory_mib: f64,
+    /// The part of it that is no file's.
+    pub(crate) anonymous_mib: f64,
 }
 
 impl Snapshot {
     /// Looks at `pids`, and at every process they started.
     pub(crate) fn take(pids: &[u32]) -> io::Result<Self> {
-        let (mut cpu, mut memory) = (Duration::ZERO, 0);
+        let (mut cpu, mut memory, mut anonymous) = (Duration::ZERO, 0, 0);
         for pid in with_children(pids) {
             cpu += cpu_time(pid)?;
-            memory += resident(pid)?;
+            let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+            memory += bytes_of("VmRSS:", &status);
+            anonymous += bytes_of("RssAnon:", &status);
         }
-        Ok(Self { at: Instant::now(), cpu, memory })
+        Ok(Self { at: Instant::now(), cpu, memory, anonymous })
     }
 
     /// This process.
@@ -46,7 +52,12 @@ impl Snapshot {
     pub(crate) fn since(&self, earlier: &Self) -> Cost {
         let cpu_seconds = self.cpu.saturating_sub(earlier.cpu).as_secs_f64();
         let wall = (self.at - earlier.at).as_secs_f64();
-        Cost { cpu_seconds, cores: cpu_seconds / wall, memory_mib: self.memory as f64 / f64::from(1 << 20) }
+        Cost {
+            cpu_seconds,
+            cores: cpu_seconds / wall,
+            memory_mib: mib(self.memory),
+            anonymous_mib: mib(self.anonymous),
+        }
     }
 }
 
@@ -75,9 +86,13 @@ fn cpu_time(pid: u32) -> io::Result<Duration> {
     Ok(Duration::from_secs_f64(ticks as f64 / per_second as f64))
 }
 
-fn resident(pid: u32) -> io::Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+fn bytes_of(field: &str, status: &str) -> u64 {
+    let line = status.lines().find_map(|line| line.strip_prefix(field));
     let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
-    Ok(kib.unwrap_or(0) * 1024)
+    kib.unwrap_or(0) * 1024
+}
+
+/// Bytes as MiB.
+pub(crate) fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
 }

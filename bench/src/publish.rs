@@ -20,7 +20,7 @@ use weir_testkit::{
 
 use crate::{
     Failure,
-    cost::{Cost, Snapshot},
+    cost::{Cost, Snapshot, mib},
 };
 
 /// Over how long publishers begin: the keyframe interval of most streams.
@@ -90,6 +90,8 @@ pub(crate) struct Outcome {
     pub(crate) core_percent_a_publisher: Option<f64>,
     /// Memory that the server took for a publisher.
     pub(crate) mib_a_publisher: Option<f64>,
+    /// The part of it that is no mapped file's.
+    pub(crate) anonymous_mib_a_publisher: Option<f64>,
 }
 
 struct Shared {
@@ -146,7 +148,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let shared = shared.borrow();
     let publishers = f64::from(shared.begun.max(1));
     let cost = (!arguments.server_pid.is_empty()).then(|| server_after.since(&server));
-    let grown = server_after.memory.saturating_sub(idle.memory) as f64 / f64::from(1 << 20);
+    let grown = mib(server_after.memory.saturating_sub(idle.memory));
+    let anonymous = mib(server_after.anonymous.saturating_sub(idle.anonymous));
     let outcome = Outcome {
         kind: "publish".into(),
         label: arguments.label,
@@ -159,6 +162,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         server: cost,
         core_percent_a_publisher: cost.map(|cost| cost.cores * 100.0 / publishers),
         mib_a_publisher: cost.map(|_| grown / publishers),
+        anonymous_mib_a_publisher: cost.map(|_| anonymous / publishers),
     };
     println!("{}", serde_json::to_string_pretty(&outcome)?);
     if let Some(path) = arguments.out {
