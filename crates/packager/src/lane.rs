@@ -38,6 +38,8 @@ pub(crate) struct Lane {
     /// The open part is its segment's first.
     starts_segment: bool,
     newest: Option<(Duration, Instant)>,
+    /// Frames come as the publisher sends them, and not from what was gathered: only then does delay mean anything.
+    is_live: bool,
     /// Usual length of a frame.
     frame: Duration,
 }
@@ -84,6 +86,7 @@ impl Lane {
             began: false,
             starts_segment: true,
             newest: None,
+            is_live: false,
             frame,
         })
     }
@@ -93,7 +96,7 @@ impl Lane {
         for cut in cuts {
             match *cut {
                 Cut::Part { at, duration, independent } => {
-                    let arrived = self.newest.map_or_else(Instant::now, |(_, arrived)| arrived);
+                    let arrived = self.newest.filter(|_| self.is_live).map(|(_, arrived)| arrived);
                     let truths = std::mem::take(&mut self.truths);
                     let starts_segment = std::mem::replace(&mut self.starts_segment, false);
                     self.plan.add(Step::Part { at, duration, independent, arrived, truths, starts_segment });
@@ -143,6 +146,11 @@ impl Lane {
         if self.began { self.muxer.finish().await } else { Ok(()) }
     }
 
+    /// What was gathered is through: from now on frames come as the publisher sends them.
+    pub(crate) fn caught_up(&mut self) {
+        self.is_live = true;
+    }
+
     /// Where the newest frame ends, roughly.
     pub(crate) fn end(&self) -> Option<Duration> {
         self.newest.map(|(at, _)| at + self.frame)
@@ -161,7 +169,7 @@ enum Step {
         at: Duration,
         duration: Duration,
         independent: bool,
-        arrived: Instant,
+        arrived: Option<Instant>,
         truths: Vec<Truth>,
         starts_segment: bool,
     },
@@ -265,7 +273,9 @@ impl Output for Plan {
         }
         self.0.write(at, duration, independent, false, data.into());
         self.0.meters.parts.increment(1);
-        self.0.meters.delay.record(arrived.elapsed().as_secs_f64());
+        if let Some(arrived) = arrived {
+            self.0.meters.delay.record(arrived.elapsed().as_secs_f64());
+        }
         self.0.proceed(&mut steps);
         Ok(())
     }

@@ -230,6 +230,9 @@ impl Package {
                 State::Gathering(gathered) => gathered.take(frame, &mut self.video),
             }
         }
+        if let State::Running(running) = &mut self.state {
+            running.caught_up();
+        }
         Ok(())
     }
 

@@ -99,6 +99,11 @@ impl Running {
         })
     }
 
+    /// What was gathered is through: from now on frames come as the publisher sends them.
+    pub(crate) fn caught_up(&mut self) {
+        self.video.iter_mut().chain(&mut self.audio).for_each(Lane::caught_up);
+    }
+
     /// Whether there is sound only.
     pub(crate) fn has_no_pictures(&self) -> bool {
         self.video.is_none()
