@@ -2,7 +2,7 @@
 //!
 //! Owner: the server's `streams` actor. Restart: never; with this actor its playlist ends, and the next publish begins
 //! another.
-//! Owns: the `packager` actor of the current publish. When that fails, it is started again as [`RESTART`] says, and
+//! Owns: the `packager` actor of the current publish. When that fails, it is started again as `RESTART` says, and
 //! continues the playlist after a DISCONTINUITY.
 //! Mailbox: control only.
 //!
