@@ -86,6 +86,18 @@ fn cpu_time(pid: u32) -> io::Result<Duration> {
     Ok(Duration::from_secs_f64(ticks as f64 / per_second as f64))
 }
 
+/// What all processes of the machine have used its cores for so far, in core-seconds.
+pub(crate) fn machine_seconds() -> io::Result<f64> {
+    let stat = fs::read_to_string("/proc/stat")?;
+    let line = stat.lines().next().unwrap_or_default();
+    let ticks: Vec<f64> = line.split_whitespace().skip(1).take(8).filter_map(|ticks| ticks.parse().ok()).collect();
+    // The fourth and fifth are idle time and waiting for disks.
+    let idle: f64 = ticks.iter().skip(3).take(2).sum();
+    // SAFETY: sysconf has no preconditions.
+    let per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+    Ok((ticks.iter().sum::<f64>() - idle) / per_second as f64)
+}
+
 fn bytes_of(field: &str, status: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix(field));
     let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());

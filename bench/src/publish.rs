@@ -20,7 +20,7 @@ use weir_testkit::{
 
 use crate::{
     Failure,
-    cost::{Cost, Snapshot, mib},
+    cost::{Cost, Snapshot, machine_seconds, mib},
 };
 
 /// Over how long publishers begin: the keyframe interval of most streams.
@@ -85,6 +85,8 @@ pub(crate) struct Outcome {
     pub(crate) late_p99_ms: f64,
     /// This process's share of its core.
     pub(crate) load_cores: f64,
+    /// Cores that neither this process nor the server had: figures mean little when there are any.
+    pub(crate) other_cores: f64,
     pub(crate) server: Option<Cost>,
     /// Percent of a core that the server spends on a publisher.
     pub(crate) core_percent_a_publisher: Option<f64>,
@@ -141,15 +143,18 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     }
     sleep(SPREAD + Duration::from_secs(arguments.warmup)).await;
     let (server, own) = (Snapshot::take(&arguments.server_pid)?, Snapshot::own()?);
+    let machine = machine_seconds()?;
     shared.borrow_mut().counts = true;
     sleep(Duration::from_secs(arguments.seconds)).await;
     let (server_after, own_after) = (Snapshot::take(&arguments.server_pid)?, Snapshot::own()?);
+    let machine = (machine_seconds()? - machine) / arguments.seconds as f64;
 
     let shared = shared.borrow();
     let publishers = f64::from(shared.begun.max(1));
     let cost = (!arguments.server_pid.is_empty()).then(|| server_after.since(&server));
     let grown = mib(server_after.memory.saturating_sub(idle.memory));
     let anonymous = mib(server_after.anonymous.saturating_sub(idle.anonymous));
+    let load_cores = own_after.since(&own).cores;
     let outcome = Outcome {
         kind: "publish".into(),
         label: arguments.label,
@@ -158,7 +163,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         lost: shared.lost,
         mbit_per_second: shared.bytes as f64 * 8e-6 / arguments.seconds as f64,
         late_p99_ms: shared.late_micros.value_at_quantile(0.99) as f64 / 1e3,
-        load_cores: own_after.since(&own).cores,
+        load_cores,
+        other_cores: (machine - load_cores - cost.map_or(0.0, |cost| cost.cores)).max(0.0),
         server: cost,
         core_percent_a_publisher: cost.map(|cost| cost.cores * 100.0 / publishers),
         mib_a_publisher: cost.map(|_| grown / publishers),

@@ -68,6 +68,7 @@ fn viewer_table(outcomes: &[hls::Outcome]) -> Table {
         "errors",
         "keeps up",
         "load core",
+        "others",
     ];
     let row = |outcome: &hls::Outcome| {
         vec![
@@ -88,6 +89,7 @@ fn viewer_table(outcomes: &[hls::Outcome]) -> Table {
             outcome.errors.values().sum::<u64>().to_string(),
             if outcome.keeps_up { "yes" } else { "no" }.to_owned(),
             format!("{:.0} %", outcome.load_cores * 100.0),
+            format!("{:.0} %", outcome.other_cores * 100.0),
         ]
     };
     table(&heading, outcomes.iter().map(row))
@@ -106,6 +108,7 @@ fn publisher_table(outcomes: &[publish::Outcome]) -> Table {
         "lost",
         "late p99 ms",
         "load core",
+        "others",
     ];
     let row = |outcome: &publish::Outcome| {
         vec![
@@ -120,6 +123,7 @@ fn publisher_table(outcomes: &[publish::Outcome]) -> Table {
             outcome.lost.to_string(),
             format!("{:.1}", outcome.late_p99_ms),
             format!("{:.0} %", outcome.load_cores * 100.0),
+            format!("{:.0} %", outcome.other_cores * 100.0),
         ]
     };
     table(&heading, outcomes.iter().map(row))

@@ -20,7 +20,7 @@ pub(crate) use self::tally::Quantiles;
 use self::{http::Want, tally::Tally, viewer::Watch};
 use crate::{
     Failure,
-    cost::{Cost, Snapshot},
+    cost::{Cost, Snapshot, machine_seconds},
 };
 
 /// A server keeps up when at most one in so many parts is late or fails.
@@ -79,6 +79,8 @@ pub(crate) struct Outcome {
     pub(crate) keeps_up: bool,
     /// This process's share of its core: figures mean little when it nears 1.
     pub(crate) load_cores: f64,
+    /// Cores that neither this process nor the server had: figures mean little when there are any.
+    pub(crate) other_cores: f64,
     pub(crate) server: Option<Cost>,
     pub(crate) cpu_seconds_per_gbit: Option<f64>,
     /// Viewers divided by the share of a core that they cost.
@@ -108,14 +110,17 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
     let arriving = Duration::from_secs(1) * arguments.viewers / arguments.ramp.max(1);
     sleep(arriving + Duration::from_secs(arguments.warmup)).await;
     let (server, own) = (Snapshot::take(&arguments.server_pid)?, Snapshot::own()?);
+    let machine = machine_seconds()?;
     tally.borrow_mut().counts = true;
     sleep(Duration::from_secs(arguments.seconds)).await;
     tally.borrow_mut().counts = false;
     let (server_after, own_after) = (Snapshot::take(&arguments.server_pid)?, Snapshot::own()?);
+    let machine = (machine_seconds()? - machine) / arguments.seconds as f64;
 
     let tally = tally.borrow();
     let cost = (!arguments.server_pid.is_empty()).then(|| server_after.since(&server));
     let gbit = tally.bytes as f64 * 8e-9;
+    let load_cores = own_after.since(&own).cores;
     let outcome = Outcome {
         kind: "hls".into(),
         label: arguments.label,
@@ -130,7 +135,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         newest_ms: tally.newest(),
         oldest_ms: tally.oldest(),
         keeps_up: (tally.stalls + tally.errors.values().sum::<u64>()) * TROUBLE_ONE_IN <= tally.parts,
-        load_cores: own_after.since(&own).cores,
+        load_cores,
+        other_cores: (machine - load_cores - cost.map_or(0.0, |cost| cost.cores)).max(0.0),
         server: cost,
         cpu_seconds_per_gbit: cost.map(|cost| cost.cpu_seconds / gbit),
         viewers_a_core: cost.map(|cost| f64::from(tally.watching) / cost.cores),
