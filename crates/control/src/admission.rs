@@ -31,7 +31,7 @@ pub async fn admit(store: &dyn Store, secret: &KeySecret, key: &StreamKey, now: 
     if grant.key.revoked_at.is_some() {
         return Err(Refusal::Revoked);
     }
-    if grant.key.expires_at.is_some_and(|end| end <= now) {
+    if grant.key.has_expired(now) {
         return Err(Refusal::Expired);
     }
     Ok(grant)

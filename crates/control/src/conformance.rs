@@ -165,6 +165,13 @@ async fn rotating_revokes_what_was_and_adds_one(store: &dyn Store) {
     assert_eq!(keys.iter().filter(|key| key.revoked_at.is_none()).count(), 1);
     assert_eq!(keys.len(), REVOKED_PER_CHANNEL_MAX as usize + 1, "old revoked keys are forgotten");
     assert!(keys.iter().all(|key| key.id != phone_kept.id));
+
+    for _ in 0..3 {
+        let (_, kept) = key(store, &channel, "obs").await;
+        assert!(store.revoke_key(kept.id, now()).await.unwrap());
+    }
+    let keys = store.keys_of(channel.id).await.unwrap();
+    assert_eq!(keys.len(), REVOKED_PER_CHANNEL_MAX as usize + 1, "also when they are revoked one by one");
 }
 
 async fn keys_are_limited(store: &dyn Store) {

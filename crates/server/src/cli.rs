@@ -1,6 +1,6 @@
 //! The command line.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -73,6 +73,32 @@ pub(crate) enum ChannelCall {
         #[arg(long)]
         key: Option<String>,
     },
+    /// List a channel's stream keys: id, state, times and name. The keys themselves are not kept.
+    Keys {
+        /// The channel.
+        name: String,
+    },
+    /// Make one more stream key for a channel, and print what OBS needs.
+    AddKey {
+        /// The channel.
+        channel: String,
+        /// What the key is called in lists, for example "OBS at home". Up to 64 characters.
+        #[arg(long)]
+        name: Option<String>,
+        /// Use this key instead of a made one: 8 to 128 of A-Z, a-z, 0-9, _ and -.
+        #[arg(long)]
+        key: Option<String>,
+        /// How long it opens the channel, for example 30d or 12h; for ever if not given. Who streams then is not cut.
+        #[arg(long, value_name = "DURATION", value_parser = duration)]
+        expires: Option<Duration>,
+    },
+    /// Revoke one stream key of a channel; whoever streams with it is cut, the others go on.
+    RevokeKey {
+        /// The channel.
+        name: String,
+        /// The key's id, as `weir channel keys` prints it.
+        id: String,
+    },
     /// Say what a second publisher gets while the channel is live.
     SecondPublisher {
         /// The channel.
@@ -136,6 +162,10 @@ impl Settings {
 fn assignment(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').ok_or("must be KEY=VALUE")?;
     Ok((key.trim().to_owned(), value.to_owned()))
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    humantime_serde::re::humantime::parse_duration(text).map_err(|error| format!("{error}, as in 30d or 12h"))
 }
 
 /// What a node does.
@@ -212,6 +242,18 @@ mod tests {
             parse("channel rotate-key anna"),
             Ok(Command::Channel { call: ChannelCall::RotateKey { .. }, .. })
         ));
+    }
+
+    #[test]
+    fn a_key_may_have_a_name_and_an_end() {
+        let line = "channel add-key anna --name phone --expires 30d";
+        let Ok(Command::Channel { call: ChannelCall::AddKey { channel, name, key, expires }, .. }) = parse(line) else {
+            panic!("it parses")
+        };
+        assert_eq!((channel.as_str(), name.as_deref(), key), ("anna", Some("phone"), None));
+        assert_eq!(expires, Some(Duration::from_secs(30 * 24 * 3600)));
+        assert!(parse("channel add-key anna --expires soon").unwrap_err().contains("as in 30d"));
+        assert!(parse("channel revoke-key anna").is_err(), "without an id");
     }
 
     #[test]

@@ -10,7 +10,7 @@ pub(crate) use sqlite::insert;
 
 /// Most characters of a key's name.
 pub const KEY_NAME_CHARS_MAX: usize = 64;
-/// Most usable keys of a channel: enough for every encoder of a studio, few enough to read through.
+/// Most keys of a channel that are not revoked: enough for every encoder of a studio, few enough to read through.
 pub const KEYS_PER_CHANNEL_MAX: u32 = 32;
 /// Revoked keys remembered a channel, so that an encoder that still has one hears "revoked" instead of "unknown".
 pub const REVOKED_PER_CHANNEL_MAX: u32 = 32;
@@ -36,7 +36,33 @@ pub struct Key {
     pub revoked_at: Option<Timestamp>,
 }
 
+/// The text cannot be a key's name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a key's name has 1 to {KEY_NAME_CHARS_MAX} characters, none of them a control character")]
+pub struct InvalidName;
+
+/// Checks a name that somebody chose for a key. It is printed in lists, so it must not move a terminal's cursor.
+///
+/// # Errors
+/// [`InvalidName`] for an empty, too long or unprintable one.
+pub fn check_name(name: &str) -> Result<(), InvalidName> {
+    let length = (1..=KEY_NAME_CHARS_MAX).contains(&name.chars().count());
+    if length && !name.chars().any(char::is_control) { Ok(()) } else { Err(InvalidName) }
+}
+
 impl Key {
+    /// Whether it opens its channel at `now`.
+    #[must_use]
+    pub fn is_usable(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && !self.has_expired(now)
+    }
+
+    /// Whether its time is over at `now`.
+    #[must_use]
+    pub fn has_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| end <= now)
+    }
+
     /// A key made now that does not expire.
     #[must_use]
     pub fn new(channel: ChannelId, name: &str, hash: KeyHash) -> Self {
@@ -86,4 +112,19 @@ pub trait Keys: Send + Sync + 'static {
 
     /// Notes that a key was used.
     fn key_used(&self, key: KeyId, at: Timestamp) -> Answer<'_, ()>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_short_and_printable() {
+        for good in ["OBS at home", "телефон", &"n".repeat(64)] {
+            assert_eq!(check_name(good), Ok(()), "{good:?}");
+        }
+        for bad in ["", "two\nlines", "\u{1b}[2J", &"n".repeat(65)] {
+            assert_eq!(check_name(bad), Err(InvalidName), "{bad:?}");
+        }
+    }
 }

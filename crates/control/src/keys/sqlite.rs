@@ -39,11 +39,17 @@ impl Keys for Sqlite {
 
     fn revoke_key(&self, key: KeyId, at: Timestamp) -> Answer<'_, bool> {
         self.write(move |db| {
-            let changed = db.execute(
-                "UPDATE keys SET revoked_at_ms = ?2 WHERE id = ?1 AND revoked_at_ms IS NULL",
-                params![key.to_string(), at.as_millisecond()],
-            )?;
-            Ok(changed == 1)
+            let channel = db
+                .query_row(
+                    "UPDATE keys SET revoked_at_ms = ?2 WHERE id = ?1 AND revoked_at_ms IS NULL RETURNING channel",
+                    params![key.to_string(), at.as_millisecond()],
+                    |row| column::parsed(row, 0),
+                )
+                .optional()?;
+            if let Some(channel) = channel {
+                forget_old_revoked(db, channel)?;
+            }
+            Ok(channel.is_some())
         })
     }
 

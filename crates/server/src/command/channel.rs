@@ -3,13 +3,13 @@
 
 use http::Method;
 use serde_json::{Value, json};
-use weir_identity::ChannelName;
+use weir_identity::{ChannelName, KeyId};
 
 use crate::{
     Failure,
     cli::{ChannelCall, SecondPublisher, Settings},
     config::load,
-    internal::{Created, KeyChoice, NewChannel, Policy, client},
+    internal::{Created, Cut, KeyChoice, KeyState, ListedKey, NewChannel, NewKey, Policy, client},
 };
 
 pub(crate) async fn run(settings: &Settings, call: ChannelCall) -> Result<(), Failure> {
@@ -29,6 +29,25 @@ pub(crate) async fn run(settings: &Settings, call: ChannelCall) -> Result<(), Fa
                 0 => {}
                 1 => println!("The publisher that used the old key was cut."),
                 cut => println!("{cut} publishers that used old keys were cut."),
+            }
+        }
+        ChannelCall::Keys { name } => {
+            let path = format!("/channels/{}/keys", channel_name(&name)?);
+            let mut list: Value = client::call(&config, Method::GET, &path, &json!(null)).await?;
+            println!("{}", key_table(&serde_json::from_value::<Vec<ListedKey>>(list["items"].take())?));
+        }
+        ChannelCall::AddKey { channel, name, key, expires } => {
+            let path = format!("/channels/{}/keys", channel_name(&channel)?);
+            let created: Created = client::call(&config, Method::POST, &path, &NewKey { name, key, expires }).await?;
+            println!("{}", what_obs_needs(&created));
+        }
+        ChannelCall::RevokeKey { name, id } => {
+            let (name, id) = (channel_name(&name)?, key_id(&id)?);
+            let path = format!("/channels/{name}/keys/{id}");
+            let Cut { cut } = client::call(&config, Method::DELETE, &path, &json!(null)).await?;
+            println!("The key {id} of {name} is revoked.");
+            if cut > 0 {
+                println!("The publisher that used it was cut.");
             }
         }
         ChannelCall::SecondPublisher { name, gets } => {
@@ -58,8 +77,34 @@ fn channel_name(text: &str) -> Result<ChannelName, String> {
     ChannelName::parse(text).map_err(|error| format!("{text:?} cannot be a channel: {error}"))
 }
 
+fn key_id(text: &str) -> Result<KeyId, String> {
+    text.parse().map_err(|_| format!("{text:?} is no id of a key: `weir channel keys NAME` prints them"))
+}
+
+fn key_table(keys: &[ListedKey]) -> String {
+    let head = format!("{:36}  {:7}  {:16}  {:16}  {:16}  NAME", "ID", "STATE", "MADE (UTC)", "LAST USED", "EXPIRES");
+    let row = |key: &ListedKey| {
+        let state = match key.state {
+            KeyState::Live => "live",
+            KeyState::Usable => "usable",
+            KeyState::Expired => "expired",
+            KeyState::Revoked => "revoked",
+        };
+        let made = minute(&key.created_at);
+        let [used, expires] =
+            [&key.last_used_at, &key.expires_at].map(|at| at.as_deref().map_or("never".into(), minute));
+        format!("{:36}  {state:7}  {made:16}  {used:16}  {expires:16}  {}", key.id, key.name)
+    };
+    std::iter::once(head).chain(keys.iter().map(row)).collect::<Vec<_>>().join("\n")
+}
+
+/// An RFC 3339 time to the minute, which is what fits a line.
+fn minute(time: &str) -> String {
+    time.chars().take("2026-01-01T00:00".len()).map(|c| if c == 'T' { ' ' } else { c }).collect()
+}
+
 fn what_obs_needs(created: &Created) -> String {
-    [
+    let mut lines = vec![
         format!("Channel {}. The key is shown once. Keep it.", created.channel),
         String::new(),
         format!("  Watch         {}", created.page),
@@ -68,6 +113,35 @@ fn what_obs_needs(created: &Created) -> String {
         format!("  Stream key    {}", created.key),
         format!("  WHIP          {}, with the key as bearer token", created.whip_url),
         String::new(),
-    ]
-    .join("\n")
+        format!("  Key's id      {}, for `weir channel revoke-key`", created.key_id),
+    ];
+    if let Some(expires) = &created.expires_at {
+        lines.push(format!("  Expires       {} UTC", minute(expires)));
+    }
+    lines.push(String::new());
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_listed_in_columns() {
+        let key = ListedKey {
+            id: KeyId::new().to_string(),
+            name: "OBS at home".into(),
+            created_at: "2026-01-02T03:04:05.678Z".into(),
+            last_used_at: None,
+            expires_at: Some("2026-02-02T03:04:05Z".into()),
+            state: KeyState::Live,
+        };
+        let table = key_table(std::slice::from_ref(&key));
+        let [head, row] = table.lines().collect::<Vec<_>>()[..] else { panic!("{table}") };
+        assert_eq!(
+            row,
+            format!("{}  live     2026-01-02 03:04  never             2026-02-02 03:04  OBS at home", key.id)
+        );
+        assert_eq!(head.find("NAME"), row.find("OBS"));
+    }
 }

@@ -13,14 +13,14 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{delete, get, post},
 };
 use metrics::gauge;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::json;
 use weir_control::problem::Problem;
 
-pub(crate) use calls::{Created, KeyChoice, NewChannel, Policy};
+pub(crate) use calls::{Created, Cut, KeyChoice, KeyState, ListedKey, NewChannel, NewKey, Policy};
 pub(crate) use token::Token;
 
 use crate::{health::Health, process, wiring::admin::Admin, wiring::presence::Streams};
@@ -40,6 +40,8 @@ pub(crate) fn router(internal: Internal) -> Router {
     let calls = Router::new()
         .route("/channels", get(calls::list).post(calls::create))
         .route("/channels/{name}/rotate-key", post(calls::rotate))
+        .route("/channels/{name}/keys", get(calls::keys).post(calls::add_key))
+        .route("/channels/{name}/keys/{id}", delete(calls::revoke_key))
         .route("/channels/{name}/second-publisher", post(calls::second_publisher))
         .route("/demo", post(calls::demo))
         .route_layer(middleware::from_fn_with_state(internal.clone(), with_token));

@@ -122,6 +122,61 @@ async fn rotating_cuts_who_publishes_and_refuses_the_old_key() {
 }
 
 #[tokio::test]
+async fn a_channel_has_several_keys_and_revoking_one_cuts_its_publisher_only() {
+    let inside = Inside::start().await;
+    let path = "/internal/v1/channels/anna/keys";
+    let (_, first) = inside.call("POST", "/internal/v1/channels", r#"{"name":"anna"}"#).await;
+    let (status, second) = inside.call("POST", path, r#"{"name":"phone","expires":"30d"}"#).await;
+    assert_eq!((status, second["channel"].as_str()), (201, Some("anna")), "{second}");
+    let publisher = inside.registry.publish(inside.admit(&second["key"]).await.unwrap()).unwrap();
+
+    let (_, list) = inside.call("GET", path, "").await;
+    let names = |list: &Value| -> Vec<_> {
+        let text = |key: &Value, field: &str| key[field].as_str().unwrap_or("-").to_owned();
+        let items = list["items"].as_array().unwrap().iter();
+        items.map(|key| format!("{} {} {}", text(key, "id"), text(key, "name"), text(key, "state"))).collect()
+    };
+    let [first_id, second_id] = [&first, &second].map(|made| made["key_id"].as_str().unwrap().to_owned());
+    assert_eq!(names(&list), [format!("{first_id} command line usable"), format!("{second_id} phone live")]);
+    assert_eq!(list["items"][1]["expires_at"], second["expires_at"]);
+    for made in [&first, &second] {
+        assert!(!list.to_string().contains(made["key"].as_str().unwrap()), "the key itself is never shown again");
+    }
+
+    let delete = async |id: &str| inside.call("DELETE", &format!("{path}/{id}"), "").await;
+    assert_eq!(delete(&first_id).await, (200, json!({ "cut": 0 })));
+    assert!(inside.registry.get(&"anna".parse().unwrap()).unwrap().end_reason().is_none(), "the other key goes on");
+    assert_eq!(delete(&second_id).await, (200, json!({ "cut": 1 })));
+    assert_eq!(publisher.kicked().await, Kick::KeyRevoked);
+    assert_eq!(inside.admit(&second["key"]).await.unwrap_err(), Denied::Revoked);
+    let (_, list) = inside.call("GET", path, "").await;
+    assert_eq!(names(&list), [format!("{first_id} command line revoked"), format!("{second_id} phone revoked")]);
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_is_refused_in_words() {
+    let inside = Inside::start().await;
+    let path = "/internal/v1/channels/anna/keys";
+    let (_, anna) = inside.call("POST", "/internal/v1/channels", r#"{"name":"anna"}"#).await;
+    inside.call("POST", "/internal/v1/channels", r#"{"name":"berta"}"#).await;
+    for body in [r#"{"key":"short"}"#, r#"{"name":"a\nb"}"#, r#"{"expires":"0s"}"#, r#"{"expires":"400y"}"#, "[]x"] {
+        let (status, problem) = inside.call("POST", path, body).await;
+        assert_eq!((status, &problem["type"]), (400, &json!("urn:weir:problem:bad-request")), "{body}");
+    }
+    let again = format!(r#"{{"key":{}}}"#, anna["key"]);
+    assert_eq!(inside.call("POST", path, &again).await.0, 409, "a used key");
+    for number in 1..weir_control::keys::KEYS_PER_CHANNEL_MAX {
+        assert_eq!(inside.call("POST", path, "{}").await.0, 201, "{number}");
+    }
+    assert_eq!(inside.call("POST", path, "{}").await.0, 409, "one too many");
+    let of_anna = format!("/internal/v1/channels/berta/keys/{}", anna["key_id"].as_str().unwrap());
+    assert_eq!(inside.call("DELETE", &of_anna, "").await.0, 404, "another channel's key");
+    assert_eq!(inside.call("DELETE", &format!("{path}/nonsense"), "").await.0, 400);
+    assert_eq!(inside.call("GET", "/internal/v1/channels/nobody/keys", "").await.0, 404);
+    assert!(inside.admit(&anna["key"]).await.is_ok());
+}
+
+#[tokio::test]
 async fn a_channel_may_refuse_a_second_publisher() {
     let inside = Inside::start().await;
     let (_, made) = inside.call("POST", "/internal/v1/channels", r#"{"name":"anna"}"#).await;
