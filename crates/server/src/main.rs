@@ -13,6 +13,7 @@ mod data_dir;
 mod health;
 mod internal;
 mod logs;
+mod memory;
 mod pages;
 mod process;
 mod serve;
@@ -24,9 +25,6 @@ mod wiring;
 use std::process::ExitCode;
 
 use clap::Parser;
-
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
@@ -46,6 +44,7 @@ fn run(command: cli::Command) -> Result<(), Failure> {
     use cli::Command;
     match command {
         Command::Serve { settings, role } => {
+            memory::no_huge_pages();
             role.check()?;
             let loaded = config::load(&settings.sources())?;
             // As many worker threads as there are cores this process may use.
