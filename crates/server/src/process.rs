@@ -74,22 +74,26 @@ fn ticks_a_second() -> u64 {
 }
 
 fn max_fds() -> Option<u64> {
+    Some(open_files_limit()?.rlim_cur)
+}
+
+fn open_files_limit() -> Option<libc::rlimit> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: the pointer is to a live rlimit of ours.
     let got = unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
-    (got == 0).then_some(limit.rlim_cur)
+    (got == 0).then_some(limit)
 }
 
-/// Lets this process open as many files as it may: a viewer is a socket. The soft limit is often 1024.
-pub(crate) fn raise_open_files() {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-    // SAFETY: the pointers are to a live rlimit of ours.
-    unsafe {
-        if libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) == 0 && limit.rlim_cur < limit.rlim_max {
-            limit.rlim_cur = limit.rlim_max;
-            libc::setrlimit(libc::RLIMIT_NOFILE, &raw const limit);
-        }
+/// Lets this process open as many files as it may: a connection is a file, and the soft limit is often 1024. Gives how
+/// many that are, if the system says so.
+pub(crate) fn raise_open_files() -> Option<u64> {
+    let limit = open_files_limit()?;
+    if limit.rlim_cur < limit.rlim_max {
+        let raised = libc::rlimit { rlim_cur: limit.rlim_max, ..limit };
+        // SAFETY: the pointer is to a live rlimit of ours.
+        unsafe { libc::setrlimit(libc::RLIMIT_NOFILE, &raw const raised) };
     }
+    max_fds()
 }
 
 #[cfg(test)]
@@ -101,6 +105,12 @@ mod tests {
         let stat = "7 (a b) c) S 1 7 7 0 -1 4194560 5 0 0 0 30 12 0 0 20 0 9 0 100 1000 250 18446744073709551615 1";
         assert_eq!(Usage::parse(stat), Some(Usage { ticks: 42, threads: 9, resident_pages: 250 }));
         assert_eq!(Usage::parse("nonsense"), None);
+    }
+
+    #[test]
+    fn as_many_files_may_be_opened_as_the_system_allows() {
+        let raised = raise_open_files();
+        assert_eq!(raised, open_files_limit().map(|limit| limit.rlim_max));
     }
 
     #[test]

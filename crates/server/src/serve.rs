@@ -40,7 +40,15 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
         warn!(key, "this setting does nothing in this build of weir");
     }
     let mut signals = Signals::listen()?;
-    process::raise_open_files();
+    if let Some(may) = process::raise_open_files().filter(|may| *may < config.open_files()) {
+        let wanted = config.open_files();
+        warn!(
+            may,
+            wanted,
+            "this process may open fewer files than its settings admit connections: raise the hard limit of open files \
+             (LimitNOFILE, ulimit -Hn), or lower edge.connections and ingest.rtmp.connections_max"
+        );
+    }
     let metrics = process::recorder()?.install_recorder()?;
     process::describe();
 

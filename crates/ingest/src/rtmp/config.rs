@@ -13,9 +13,11 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Address and port for RTMPS. Used only when a certificate is configured.
     pub tls_listen: SocketAddr,
-    /// Connections at once, logged in or not. One more is closed at once.
+    /// Connections at once, publishing or not. One more is closed at once. Each costs about 24 KiB and a file
+    /// descriptor until it publishes; how many may publish is `streams.publishers_max`.
     pub connections_max: usize,
-    /// Connections at once from one address. A proxy or a campus is one address.
+    /// Connections at once from one address. A proxy or a campus is one address, and idle strangers there must not
+    /// lock its publishers out; `login_timeout` ends them.
     pub connections_per_address_max: usize,
     /// Time from connecting until a publish is admitted, TLS and the check of the key included.
     #[serde(with = "humantime_serde")]
@@ -42,8 +44,8 @@ impl Default for Config {
         Self {
             listen: ([0_u16; 8], 1935).into(),
             tls_listen: ([0_u16; 8], 1936).into(),
-            connections_max: 2_000,
-            connections_per_address_max: 1_000,
+            connections_max: 20_000,
+            connections_per_address_max: 12_000,
             login_timeout: Duration::from_secs(10),
             idle_timeout: Duration::from_secs(10),
             write_timeout: Duration::from_secs(5),
@@ -86,6 +88,13 @@ mod tests {
     #[test]
     fn the_defaults_are_possible() {
         assert_eq!(Config::default().validate(), Ok(()));
+    }
+
+    #[test]
+    fn ten_thousand_strangers_of_an_address_leave_room_for_its_publishers() {
+        let config = Config::default();
+        assert!(config.connections_per_address_max >= 10_000 + 500);
+        assert!(config.connections_max > config.connections_per_address_max, "one address cannot take every place");
     }
 
     #[test]

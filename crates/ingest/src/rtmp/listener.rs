@@ -30,8 +30,9 @@ use super::{
 };
 use crate::{Config, Error, Gate};
 
-/// Connections that wait to be accepted, a socket.
-const BACKLOG: u32 = 1024;
+/// Connections that wait to be accepted, a socket: as many as Linux allows by default (`net.core.somaxconn`), so that a
+/// burst of strangers costs a publisher no second try.
+const BACKLOG: u32 = 4096;
 /// Wait after an error of accepting, such as too many open files: long enough not to spin, short enough for a human.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// How often a draining listener looks whether the last session has gone: one whose start was cut off ends without an

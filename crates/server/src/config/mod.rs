@@ -136,6 +136,12 @@ impl Config {
         }
     }
 
+    /// Files that this process may come to open: one a connection, and some for itself.
+    pub(crate) fn open_files(&self) -> u64 {
+        let connections = self.edge.connections.saturating_add(self.ingest.rtmp.connections_max);
+        u64::try_from(connections).unwrap_or(u64::MAX).saturating_add(FILES_OF_OUR_OWN)
+    }
+
     /// What the playlists' store may hold.
     pub(crate) fn playlist_limits(&self) -> weir_hls::Limits {
         weir_hls::Limits {
@@ -147,6 +153,10 @@ impl Config {
         }
     }
 }
+
+/// Files beside those of connections: the store's, the log's, listening sockets, the runtime's. The spool's segments are
+/// mapped and closed.
+const FILES_OF_OUR_OWN: u64 = 200;
 
 /// Longest window: beyond it, recording is what is wanted.
 const WINDOW_MAX: Duration = Duration::from_secs(600);
@@ -208,7 +218,7 @@ impl Default for Streams {
     fn default() -> Self {
         let packager = weir_packager::Config::default();
         Self {
-            publishers_max: 1_000,
+            publishers_max: 2_000,
             grace_time: packager.grace_time,
             spool: packager.spool,
             spool_bytes_max: packager.spool_bytes_max,

@@ -318,6 +318,20 @@ async fn one_connection_too_many_is_closed_and_the_others_go_on() {
 }
 
 #[tokio::test]
+async fn strangers_of_an_address_do_not_lock_its_publishers_out() {
+    let mut server = Server::start().await;
+    let mut strangers = Vec::new();
+    for number in 0..300 {
+        let mut stranger = server.client().await;
+        let said: &[u8] = if number % 2 == 0 { &[] } else { &[3] };
+        stranger.socket.write_all(said).await.unwrap();
+        strangers.push(stranger);
+    }
+    server.client().await.publish("key-anna").await;
+    server.published().await;
+}
+
+#[tokio::test]
 async fn garbage_costs_its_own_connection_only() {
     let mut server = Server::start().await;
     let mut anna = server.client().await;
