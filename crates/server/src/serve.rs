@@ -161,7 +161,7 @@ impl Tree {
         let arguments = root::Arguments {
             ingest: config.ingest.clone(),
             tls,
-            gate: Arc::new(Gate { store: store.clone(), secret: secret.clone() }),
+            gate: Arc::new(Gate::new(store.clone(), secret.clone())),
             registry: streams.registry.clone(),
             streams: streams::Arguments {
                 packager: config.packager(),

@@ -45,7 +45,7 @@ impl Inside {
             streams: Streams { playlists, registry: registry.clone() },
             admin: Admin::new(store.clone(), secret.clone(), registry.clone(), Revoked::default(), addresses),
         });
-        Self { directory, gate: Gate { store: store.clone(), secret }, store, registry, health, token, router }
+        Self { directory, gate: Gate::new(store.clone(), secret), store, registry, health, token, router }
     }
 
     async fn ask(&self, method: &str, path: &str, token: &str, body: &str) -> (u16, Value) {

@@ -233,7 +233,7 @@ mod tests {
             let arguments = Arguments {
                 ingest,
                 tls: None,
-                gate: Arc::new(Gate { store: store.clone(), secret }),
+                gate: Arc::new(Gate::new(store.clone(), secret)),
                 registry: registry.clone(),
                 streams: streams::Arguments {
                     packager: weir_packager::Config::default(),

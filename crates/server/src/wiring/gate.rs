@@ -1,18 +1,54 @@
 //! May this key publish? Ingest asks, the store knows.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
+use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 use tracing::{info, warn};
 use weir_control::{Store, admission, channels};
 use weir_identity::{KeySecret, StreamKey};
 use weir_ingest::Denied;
 use weir_media::{Publish, registry::Conflict};
 
+use super::attempts::{Attempts, Verdict};
+
+/// How long an address that tries too many wrong keys waits for each further answer.
+const DELAY: Duration = Duration::from_secs(1);
+/// Answers that are delayed at once. Beyond it they are given at once, so that whoever guesses holds no more of us.
+const DELAYED_MAX: usize = 256;
+
 /// Answers ingest from the store. Streams that run do not ask again: they go on while the store is away.
 pub(crate) struct Gate {
-    pub(crate) store: Arc<dyn Store>,
-    pub(crate) secret: KeySecret,
+    store: Arc<dyn Store>,
+    secret: KeySecret,
+    attempts: Mutex<Attempts>,
+    delayed: Semaphore,
+}
+
+impl Gate {
+    pub(crate) fn new(store: Arc<dyn Store>, secret: KeySecret) -> Self {
+        let attempts = Mutex::new(Attempts::new(Instant::now()));
+        Self { store, secret, attempts, delayed: Semaphore::new(DELAYED_MAX) }
+    }
+
+    /// What is said to a key that nobody made.
+    async fn unknown(&self, from: SocketAddr) -> Denied {
+        let verdict = self.attempts.lock().wrong(from.ip(), Instant::now());
+        match verdict {
+            Verdict::Few => return Denied::UnknownKey,
+            Verdict::FirstTooMany => warn!(%from, "many wrong stream keys come from one address; answers get slow"),
+            Verdict::TooMany => {}
+        }
+        if let Ok(_turn) = self.delayed.try_acquire() {
+            tokio::time::sleep(DELAY).await;
+        }
+        Denied::TooManyAttempts
+    }
 }
 
 impl weir_ingest::Gate for Gate {
@@ -29,7 +65,7 @@ impl weir_ingest::Gate for Gate {
                 return Err(match refusal {
                     admission::Refusal::Revoked => Denied::Revoked,
                     admission::Refusal::Expired => Denied::Expired,
-                    _ => Denied::UnknownKey,
+                    _ => self.unknown(from).await,
                 });
             }
         };
@@ -45,5 +81,51 @@ impl weir_ingest::Gate for Gate {
             channels::Conflict::Refuse => Conflict::Refuse,
         };
         Ok(Publish { channel: grant.channel, key: id, conflict, protocol: "rtmp" })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use weir_control::{channels::Channel, keys::Key};
+    use weir_ingest::Gate as _;
+
+    use super::*;
+    use crate::wiring::attempts::WRONG_MAX;
+
+    /// A gate that knows one key, and a directory to be removed.
+    async fn gate() -> (Gate, StreamKey, std::path::PathBuf) {
+        let directory = std::env::temp_dir().join(format!("weir-{}", weir_identity::PublishId::random()));
+        std::fs::create_dir(&directory).unwrap();
+        let store = weir_control::open(&weir_control::Config::default(), &directory).await.unwrap();
+        let secret = store.key_secret().await.unwrap();
+        let (channel, key) = (Channel::new("anna".parse().unwrap(), None), StreamKey::random());
+        let kept = Key::new(channel.id, "obs", secret.hash(&key));
+        store.open_channel(channel, kept).await.unwrap();
+        (Gate::new(store, secret), key, directory)
+    }
+
+    #[tokio::test]
+    async fn an_address_that_guesses_is_slowed_and_its_right_key_opens_all_the_same() {
+        let (gate, right, directory) = gate().await;
+        let guesser = SocketAddr::from(([192, 0, 2, 1], 5));
+        let other = SocketAddr::from(([192, 0, 2, 2], 5));
+        for _ in 0..WRONG_MAX {
+            assert_eq!(gate.admit(StreamKey::random(), guesser).await.unwrap_err(), Denied::UnknownKey);
+        }
+        tokio::time::pause();
+        let asked = tokio::time::Instant::now();
+        assert_eq!(gate.unknown(guesser).await, Denied::TooManyAttempts);
+        assert!(asked.elapsed() >= DELAY);
+        {
+            let _all = gate.delayed.try_acquire_many(u32::try_from(DELAYED_MAX).unwrap()).unwrap();
+            let asked = tokio::time::Instant::now();
+            assert_eq!(gate.unknown(guesser).await, Denied::TooManyAttempts);
+            assert!(asked.elapsed() < DELAY, "when many wait, the next is answered at once");
+        }
+        // The store's threads work in real time.
+        tokio::time::resume();
+        assert_eq!(gate.admit(StreamKey::random(), other).await.unwrap_err(), Denied::UnknownKey);
+        assert_eq!(gate.admit(right, guesser).await.unwrap().channel.as_str(), "anna");
+        std::fs::remove_dir_all(directory).unwrap();
     }
 }

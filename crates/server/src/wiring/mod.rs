@@ -1,6 +1,7 @@
 //! The answers to what the crates ask of each other. Each file joins two that do not know each other.
 
 pub(crate) mod admin;
+mod attempts;
 pub(crate) mod gate;
 pub(crate) mod history;
 pub(crate) mod presence;
