@@ -44,7 +44,11 @@ pub(crate) fn run(settings: &Settings, url: Option<String>, key: Option<String>)
         });
         Ok::<_, Failure>(())
     })?;
-    Ok(weir_packager::demo::publish(&url, &key, || stopped.load(Relaxed))?)
+    match weir_packager::demo::publish(&url, &key, || stopped.load(Relaxed)) {
+        // Ctrl-C in a terminal also reaches a server there, which may be gone first.
+        Err(_) if stopped.load(Relaxed) => Ok(()),
+        published => Ok(published?),
+    }
 }
 
 /// How this machine reaches its own listener.
