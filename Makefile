@@ -19,6 +19,7 @@ help:
 	@echo "make bench  the load benches, beside nginx-rtmp; figures in bench/out"
 	@echo "make fuzz   each fuzz target for 60 s (needs a nightly toolchain)"
 	@echo "make check  format, clippy and the pages' type check"
+	@echo "make lint   licences and sources of dependencies; the first time builds cargo-deny"
 
 run: build
 	$(WEIR) serve
