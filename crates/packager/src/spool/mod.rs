@@ -1,26 +1,32 @@
-//! Finished segments on disk instead of in memory: written to files that have no name any more, and mapped.
+//! Finished segments on disk instead of in memory: written to one file that has no name any more, and mapped.
 //!
-//! A playlist's window holds about twelve segments; only the newest is read by everybody. One thread writes all others,
-//! so that no disk ever delays media. What it cannot take (a full disk, a full queue, the limit) stays in memory.
+//! A playlist's window holds about twelve segments, and players at the live edge read parts of the one that is not yet
+//! finished. One thread writes the finished ones, so that no disk ever delays media; who reads one then has it from the
+//! kernel's page cache. What it cannot take (a full disk, a full queue, the limit) stays in memory.
+//! The file is as long as it ever had to be; what left the window is written over ([`extents`]).
+
+mod extents;
 
 use std::{
     fs::File,
-    io::{self, Write as _},
-    os::unix::fs::OpenOptionsExt as _,
+    io,
+    os::unix::fs::{FileExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
     sync::{
         Arc, Weak,
-        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, Ordering::Relaxed},
         mpsc::{Receiver, SyncSender, sync_channel},
     },
 };
 
 use bytes::Bytes;
-use memmap2::Mmap;
+use memmap2::{Mmap, MmapOptions};
 use metrics::{counter, gauge};
+use parking_lot::Mutex;
 use tracing::warn;
 use weir_hls::{Body, RenditionId};
 
+use self::extents::{Extent, Extents};
 use crate::session::Session;
 
 /// Segments that wait for the disk at most: two tracks of 500 publishers end one each within a segment's time.
@@ -46,16 +52,22 @@ impl Spool {
     /// When the folder cannot be made or written.
     pub fn start(dir: &Path, bytes_max: u64) -> io::Result<Self> {
         std::fs::create_dir_all(dir)?;
-        drop(nameless(dir)?);
+        let file = nameless(dir)?;
         let (sender, jobs) = sync_channel(QUEUE);
-        let worker = Worker { dir: dir.to_owned(), bytes_max, used: Arc::default(), warned: AtomicBool::new(false) };
+        let worker = Worker {
+            dir: dir.to_owned(),
+            file: Arc::new(file),
+            bytes_max,
+            extents: Arc::default(),
+            warned: AtomicBool::new(false),
+        };
         std::thread::Builder::new().name("spool".into()).spawn(move || worker.run(&jobs))?;
         Ok(Self(sender))
     }
 
-    /// A segment of `rendition` ended: the one before it may go to disk.
+    /// A segment of `rendition` ended: it may go to disk.
     pub(crate) fn segment_ended(&self, session: &Arc<Session>, rendition: &RenditionId) {
-        let Some(msn) = session.writer.next_msn(rendition).checked_sub(2) else { return };
+        let Some(msn) = session.writer.next_msn(rendition).checked_sub(1) else { return };
         let job = Job { session: Arc::downgrade(session), rendition: rendition.clone(), msn };
         if self.0.try_send(job).is_err() {
             counter!("weir_packager_spool_refused_total").increment(1);
@@ -65,8 +77,9 @@ impl Spool {
 
 struct Worker {
     dir: PathBuf,
+    file: Arc<File>,
     bytes_max: u64,
-    used: Arc<AtomicU64>,
+    extents: Arc<Mutex<Extents>>,
     warned: AtomicBool,
 }
 
@@ -94,14 +107,15 @@ impl Worker {
         if length < SEGMENT_BYTES_MIN {
             return Ok(None);
         }
-        let lease = Lease::take(&self.used, length as u64, self.bytes_max)?;
-        let mut file = nameless(&self.dir)?;
+        let lease = Lease::take(&self.extents, length as u64, self.bytes_max)?;
+        let mut at = lease.at();
         for chunk in body.chunks() {
-            file.write_all(chunk)?;
+            self.file.write_all_at(chunk, at)?;
+            at += chunk.len() as u64;
         }
-        // SAFETY: the file has no name, and its only handle is closed at the end of this function without any further
-        // write, so nobody can change or truncate it while it is mapped.
-        let map = unsafe { Mmap::map(&file) }?;
+        // SAFETY: the file has no name and only this thread writes to it, only to stretches it holds a lease on, which
+        // this mapping takes along: nobody changes what is mapped. The file is never made shorter.
+        let map = unsafe { MmapOptions::new().offset(lease.at()).len(length).map(&*self.file) }?;
         Ok(Some(Bytes::from_owner(Mapped { map, _lease: lease })))
     }
 }
@@ -123,27 +137,35 @@ impl AsRef<[u8]> for Mapped {
     }
 }
 
-/// Bytes of the spool in use.
+/// A stretch of the file, given back when dropped.
 struct Lease {
-    used: Arc<AtomicU64>,
-    bytes: u64,
+    extents: Arc<Mutex<Extents>>,
+    extent: Option<Extent>,
 }
 
 impl Lease {
-    fn take(used: &Arc<AtomicU64>, bytes: u64, most: u64) -> io::Result<Self> {
-        if used.fetch_add(bytes, Relaxed) + bytes > most {
-            used.fetch_sub(bytes, Relaxed);
-            return Err(io::Error::other("spool_bytes_max is reached"));
-        }
-        gauge!("weir_packager_spool_bytes").increment(bytes as f64);
-        Ok(Self { used: used.clone(), bytes })
+    fn take(extents: &Arc<Mutex<Extents>>, bytes: u64, most: u64) -> io::Result<Self> {
+        let extent = {
+            let mut extents = extents.lock();
+            let extent = extents.take(bytes, most);
+            gauge!("weir_packager_spool_bytes").set(extents.used() as f64);
+            extent
+        };
+        let extent = extent.ok_or_else(|| io::Error::other("spool_bytes_max is reached"))?;
+        Ok(Self { extents: extents.clone(), extent: Some(extent) })
+    }
+
+    /// Where it begins, in bytes.
+    fn at(&self) -> u64 {
+        self.extent.as_ref().map_or(0, |extent| extent.at)
     }
 }
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        self.used.fetch_sub(self.bytes, Relaxed);
-        gauge!("weir_packager_spool_bytes").decrement(self.bytes as f64);
+        if let Some(extent) = self.extent.take() {
+            self.extents.lock().give(extent);
+        }
     }
 }
 
@@ -153,8 +175,13 @@ mod tests {
 
     fn worker(bytes_max: u64) -> (tempfile::TempDir, Worker) {
         let dir = tempfile::tempdir().expect("a folder");
-        let worker =
-            Worker { dir: dir.path().to_owned(), bytes_max, used: Arc::default(), warned: AtomicBool::new(false) };
+        let worker = Worker {
+            dir: dir.path().to_owned(),
+            file: Arc::new(nameless(dir.path()).expect("a file")),
+            bytes_max,
+            extents: Arc::default(),
+            warned: AtomicBool::new(false),
+        };
         (dir, worker)
     }
 
@@ -168,14 +195,14 @@ mod tests {
         let stored = worker.store(&body(10_000)).expect("a disk").expect("worth it");
         assert_eq!(stored, body(10_000).chunks().concat());
         assert_eq!(std::fs::read_dir(dir.path()).expect("a folder").count(), 0);
-        assert_eq!(worker.used.load(Relaxed), 10_000);
+        assert!(worker.extents.lock().used() >= 10_000);
         drop(stored);
-        assert_eq!(worker.used.load(Relaxed), 0);
+        assert_eq!(worker.extents.lock().used(), 0);
     }
 
     #[test]
     fn what_is_past_the_limit_is_refused() {
-        let (_dir, worker) = worker(15_000);
+        let (_dir, worker) = worker(100_000);
         let first = worker.store(&body(10_000)).expect("there is room");
         assert!(worker.store(&body(10_000)).is_err());
         drop(first);
