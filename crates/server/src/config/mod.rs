@@ -154,8 +154,7 @@ impl Config {
     }
 }
 
-/// Files beside those of connections: the store's, the log's, listening sockets, the runtime's. The spool's segments are
-/// mapped and closed.
+/// Files beside those of connections: the store's, the spool's, listening sockets, the runtime's. They are a few dozen.
 const FILES_OF_OUR_OWN: u64 = 200;
 
 /// Longest window: beyond it, recording is what is wanted.

@@ -77,6 +77,30 @@ async fn a_revoked_key_cuts_the_publisher() {
 }
 
 #[tokio::test]
+async fn revoking_one_key_of_several_cuts_its_publisher_only() {
+    let server = Server::start().await;
+    let (well, said) =
+        server.weir(&["channel", "add-key", "admin", "--name", "phone", "--expires", "30d", "--key", OTHER_KEY]).await;
+    assert!(well && said.contains(OTHER_KEY), "{said}");
+    let (_, keys) = server.weir(&["channel", "keys", "admin"]).await;
+    assert!(!keys.contains(OTHER_KEY) && !keys.contains(ADMIN_KEY), "{keys}");
+    let [first, phone] = keys.lines().skip(1).map(|line| line[..36].to_owned()).collect::<Vec<_>>().try_into().unwrap();
+
+    let publisher = ClockPublisher::start(&server.rtmp_url(OTHER_KEY), &[]);
+    let start = hls::open(&server.playlist("admin")).await;
+    let playlist = Playlist::read(&start.variant).await;
+    assert!(server.weir(&["channel", "revoke-key", "admin", &first]).await.0);
+    let segments = playlist.tags("EXTINF").len();
+    let playlist = playlist.reload_until(|playlist| playlist.tags("EXTINF").len() > segments).await;
+    assert!(!playlist.ended(), "the other key's publisher goes on");
+
+    let (well, said) = server.weir(&["channel", "revoke-key", "admin", &phone]).await;
+    assert!(well && said.contains("was cut"), "{said}");
+    publisher.cut().await;
+    playlist.reload_until(Playlist::ended).await;
+}
+
+#[tokio::test]
 async fn an_unknown_key_is_refused_in_words() {
     let server = Server::start().await;
     let refused = tools::publish(&server.rtmp_url("no-such-key-anywhere"), &["-loglevel", "verbose"]);
