@@ -31,6 +31,9 @@ const FIRST_SEGMENT_WAIT: Duration = Duration::from_secs(12);
 /// Target durations after which a held request is answered 503 (row D7).
 const HOLD_TARGETS: u32 = 3;
 
+/// Segments by which a rendition that stands still keeps the others' playlists longer than they would be.
+const KEPT_FOR_OTHERS_MAX: u64 = 2;
+
 /// A playlist for a viewer.
 #[derive(Debug, Clone)]
 pub struct Reply {
@@ -171,6 +174,27 @@ impl Stream {
         let first = self.timing.set(timing).is_ok();
         self.described.notify_waiters();
         first
+    }
+
+    /// Lets old segments leave, those of one number in all renditions at once, so that every playlist starts with the
+    /// same one. Players lay the renditions side by side from their first segments; hls.js holds nothing that comes
+    /// before its first video segment, and loses its place in sound that starts earlier.
+    pub(crate) fn leave_together(&self) {
+        let all = self.all();
+        let may = all.iter().filter_map(|rendition| {
+            let state = rendition.state.lock();
+            state.window.last().map(|_| state.window.may_start_at())
+        });
+        let may: Vec<u64> = may.collect();
+        let (Some(least), Some(most)) = (may.iter().min(), may.iter().max()) else { return };
+        let from = *least.max(&most.saturating_sub(KEPT_FOR_OTHERS_MAX));
+        for rendition in all.iter() {
+            let mut state = rendition.state.lock();
+            if state.window.keep_from(from) {
+                state.whole = None;
+                state.delta = None;
+            }
+        }
     }
 
     /// New bit rates: the multivariant playlist is stale.

@@ -1,8 +1,9 @@
 //! What is there of one rendition: listed, leaving, and still fetchable after it left. A value: it has no clock, it
 //! counts media time, so that a stream which stands still loses nothing.
 //!
-//! - Segments leave the playlist only while 6 segments and 3 x TARGETDURATION remain (row F1 of the rules), then stay
-//!   fetchable for their own and the playlist's duration (draft-pantos-hls-rfc8216bis §6.2.2).
+//! - Segments leave the playlist only while 6 segments and 3 x TARGETDURATION remain (row F1 of the rules), and only
+//!   once the stream's other renditions let theirs of the same number go; then they stay fetchable for their own and
+//!   the playlist's duration (draft-pantos-hls-rfc8216bis §6.2.2).
 //! - A segment's parts leave together once the first of them starts more than 3 x TARGETDURATION before the end, and
 //!   stay fetchable for as long again (row B5). Together, because a part's index counts within its segment.
 
@@ -114,6 +115,8 @@ pub struct Window {
     parts: VecDeque<Listed>,
     /// Running number of the first of `parts`.
     first_part: u64,
+    /// Segments from this number on stay listed; `None`: no other rendition has a say.
+    keep_from: Option<u64>,
     /// DISCONTINUITY tags that left the playlist.
     discontinuity_sequence: u64,
     /// Initialization sections by number, oldest first.
@@ -136,6 +139,7 @@ impl Window {
             open: Segment::open(0, Duration::ZERO, 0),
             parts: VecDeque::new(),
             first_part: 0,
+            keep_from: None,
             discontinuity_sequence: 0,
             inits: VecDeque::new(),
             next_init: 0,
@@ -265,15 +269,43 @@ impl Window {
         }
     }
 
+    /// How many segments may leave the playlist, after the rules of this rendition alone.
+    fn leaving(&self) -> usize {
+        let Some(target) = self.target else { return 0 };
+        let keep = self.span.max(target * 3);
+        let most = (self.segments.len() - self.unlisted).saturating_sub(SEGMENTS_LISTED_MIN);
+        let old = |segment: &&Segment| self.open.start.saturating_sub(segment.end()) >= keep;
+        self.listed().take(most).take_while(old).count()
+    }
+
+    /// The number that the playlist may start with, after the rules of this rendition alone.
+    #[must_use]
+    pub fn may_start_at(&self) -> u64 {
+        self.media_sequence() + self.leaving() as u64
+    }
+
+    /// Keeps segments from this number on listed, and lets older ones leave if they may. `true` if any left.
+    pub fn keep_from(&mut self, msn: u64) -> bool {
+        self.keep_from = self.keep_from.max(Some(msn));
+        let before = self.unlisted;
+        self.unlist_old();
+        self.unlisted > before
+    }
+
+    fn unlist_old(&mut self) {
+        let end = self.open.start;
+        for _ in 0..self.leaving() {
+            if self.keep_from.is_some_and(|from| self.media_sequence() >= from) {
+                break;
+            }
+            self.unlist(end);
+        }
+    }
+
     fn trim_by_age(&mut self, target: Duration) {
         let end = self.open.start;
         // Out of the playlist.
-        let keep = self.span.max(target * 3);
-        while self.segments.len() - self.unlisted > SEGMENTS_LISTED_MIN
-            && end.saturating_sub(self.segments[self.unlisted].end()) >= keep
-        {
-            self.unlist(end);
-        }
+        self.unlist_old();
         // Out of reach.
         while self.unlisted > 0 && self.segments[0].forget_at.is_some_and(|at| end >= at) {
             self.forget_segment();

@@ -62,6 +62,7 @@ impl StreamWriter {
         let rendition = self.stream.rendition_or_new(rendition);
         let ended = rendition.change(State::end_segment);
         if ended {
+            self.stream.leave_together();
             self.stream.measured();
         }
     }
@@ -87,6 +88,7 @@ impl StreamWriter {
                 state.window.discontinuity();
             });
         }
+        self.stream.leave_together();
         self.stream.measured();
     }
 

@@ -68,6 +68,48 @@ fn f1_segments_leave_only_while_enough_remain_and_stay_fetchable() {
 }
 
 #[test]
+fn f1_segments_leave_every_rendition_together() {
+    for window in [0, 20] {
+        let show = Show::undescribed(Limits { window: Duration::from_secs(window), ..Limits::default() });
+        show.writer.describe(TIMING, specs());
+        let starts = || {
+            ["video", "audio"].map(|rendition| {
+                let playlist = show.playlist_of(rendition, "");
+                tags(&playlist, "#EXT-X-MEDIA-SEQUENCE")[0].parse::<u64>().unwrap()
+            })
+        };
+        for number in 0..60 {
+            // Sound ends its segments up to a part later, with lengths that vary.
+            show.parts(PARTS - 1).writer.part(&show.video, part(0, false));
+            show.writer.end_segment(&show.video);
+            let [video, audio] = starts();
+            assert_eq!(video, audio, "pictures ended segment {number}");
+            let milliseconds = [184, 208, 216][number % 3];
+            show.writer.part(&show.audio, Part { duration: Duration::from_millis(milliseconds), ..part(0, true) });
+            show.writer.end_segment(&show.audio);
+            let [video, audio] = starts();
+            assert_eq!(video, audio, "sound ended segment {number}");
+        }
+        assert!(starts()[0] >= 48, "{:?}", starts());
+    }
+}
+
+#[test]
+fn f1_a_rendition_that_stands_still_keeps_few_segments_of_the_others() {
+    let show = Show::new();
+    show.segments(12);
+    for _ in 0..30 {
+        show.writer.part(&show.video, part(0, true));
+        show.writer.end_segment(&show.video);
+        show.writer.part(&show.video, Part { duration: Duration::from_secs(2), ..part(0, true) });
+        show.writer.end_segment(&show.video);
+    }
+    let listed = |rendition| tags(&show.playlist_of(rendition, ""), "#EXTINF").len();
+    assert!(listed("video") <= 22 + 2, "{}", listed("video"));
+    assert!(listed("audio") >= 6, "{}", listed("audio"));
+}
+
+#[test]
 fn f1_breaks_that_left_are_counted() {
     let show = Show::new();
     let sequence = || tags(&show.playlist(""), "#EXT-X-DISCONTINUITY-SEQUENCE")[0].parse::<u64>().unwrap();
