@@ -10,8 +10,8 @@ const LOOK_EVERY_MS = 250;
 const SPREAD = 0.3;
 /** A complete stream that has not moved for this long has shown what there is, in milliseconds. */
 const DRAINED_AFTER_MS = 3_000;
-/** A video that waits this long while the stream grows is moved to the live edge: hls.js may have lost its place in one track. In milliseconds. */
-const STUCK_AFTER_MS = 600;
+/** A video that waits this long while the stream grows is moved to the live edge: its engine lost its place, or the line is too slow for what was missed. In milliseconds. */
+const STUCK_AFTER_MS = 2_000;
 /** After a pause, further behind than this goes to the live edge, in seconds. */
 const RESUME_BEHIND_S = 1.5;
 /** The measured latency is shown once the server's clock is known this well, in milliseconds. */

@@ -9,6 +9,7 @@ import Hls, {
 
 import type { Engine, EngineEvent, Progress } from "../engine";
 import { config } from "./config";
+import { markPassedParts } from "./passed-parts";
 
 /** A stream grows every part; four parts and a second of network late is no longer usual. */
 const LATE_PARTS = 4;
@@ -43,7 +44,9 @@ export class HlsEngine implements Engine {
       this.reportQualities();
     });
     hls.on(Events.LEVEL_SWITCHED, () => this.reportQualities());
+    hls.on(Events.AUDIO_TRACK_UPDATED, (_, { details }) => markPassedParts(details.partList ?? []));
     hls.on(Events.LEVEL_UPDATED, (_, { details }) => {
+      markPassedParts(details.partList ?? []);
       if (details.advanced) this.grewAt = performance.now();
       if (!details.live) this.report({ type: "complete" });
     });

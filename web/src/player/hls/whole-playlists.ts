@@ -3,9 +3,11 @@ import Hls, { type HlsConfig, type LoaderContext } from "hls.js";
 const XhrLoader = Hls.DefaultConfig.loader;
 
 /**
- * Asks for whole playlists instead of delta updates. hls.js 1.7 merges a delta update of an audio rendition wrongly while
- * only a segment's first parts are known: segments of two timelines stand beside each other, and no audio is loaded
- * for seconds. A whole playlist is some hundred bytes more, compressed.
+ * Asks for whole playlists instead of delta updates. hls.js 1.7.4 counts time from the start of the first video playlist and
+ * lets no fragment start before that (`updateFromToPTS`). Where sound starts earlier, if only by the jitter of an answer,
+ * the first fragments are moved to 0 and all others by as much when a delta update keeps those: the position of sound
+ * is then wrong, and loading stops until the next segment. A whole playlist is laid out anew by its dates each time,
+ * and costs some 40 bytes more, compressed.
  */
 class Whole extends XhrLoader {
   override load(...[context, config, callbacks]: Parameters<XhrLoaderType["load"]>): void {
