@@ -73,7 +73,7 @@ impl ClockPublisher {
             .args(["-f", "rawvideo", "-pixel_format", "gray", "-video_size", &size, "-framerate", "30", "-i", "-"])
             .args(["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000"])
             .args(["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-pix_fmt", "yuv420p"])
-            .args(["-g", "30", "-b:v", "800k", "-c:a", "aac", "-b:a", "96k"])
+            .args(["-g", "30", "-b:v", "800k", "-c:a", "aac", "-b:a", "96k", "-shortest"])
             .args(extra)
             .args(["-f", "flv", url])
             .stdin(Stdio::piped())
