@@ -8,10 +8,10 @@ export interface ListedPart {
 /**
  * Marks as gaps the parts that were passed over: not loaded, though a later part of their segment is.
  *
- * hls.js starts with the part that is due, mostly somewhere in a segment. While that segment's first parts are listed and
- * not loaded, hls.js 1.7.4 does not go on to the next segment if the buffer ends a microsecond before the segment's end
- * (`getFragmentAtPosition` finds the same segment again, `loadFragment` sees it buffered and does nothing): it loads
- * nothing until those parts leave the playlist, three seconds later. Gaps it does not wait for.
+ * hls.js starts with the part that is due, mostly somewhere in a segment. If the buffer then ends a microsecond before that
+ * segment does, as browsers round, hls.js 1.7.4 finds the same segment again as long as its first parts are listed and
+ * not loaded (`getFragmentAtPosition`); lacking one part only, the segment counts as buffered, and nothing is loaded
+ * until its parts leave the playlist, some three seconds later. For gaps it does not wait.
  */
 export function markPassedParts(parts: readonly ListedPart[]): void {
   let loaded: number | "initSegment" | null = null;
