@@ -12,12 +12,11 @@ use std::{
 
 use tokio::sync::Notify;
 use tracing::{debug, info};
-use weir_hls::cut::Wishes;
 use weir_media::{Event, Frame, Live, Subscriber, Track, TrackId, TrackParams, VideoCodec, VideoParams, codec};
 
 use crate::{
     error::Error,
-    measure::Measured,
+    measure::{Measured, first_segment},
     running::{Running, Taken},
     session::{Station, make},
 };
@@ -204,7 +203,7 @@ impl Package {
         let make = make(video.as_deref().map(|track| &track.params), self.audio.as_deref().map(|track| &track.params));
         let is_known = self.station.continued(make).is_some_and(|session| session.timing().is_some());
         let wishes = self.station.config.wishes();
-        if !is_known && video.is_some() && gathered.first_segment(&wishes).is_none() && !gathered.is_full() {
+        if !is_known && video.is_some() && first_segment(&gathered.frames, &wishes).is_none() && !gathered.is_full() {
             return Ok(());
         }
         self.start(video).await
@@ -279,7 +278,7 @@ impl Gathered {
                 size_of_picture(video, &frame);
             }
         }
-        if self.frames.len() >= GATHERED_FRAMES_MAX
+        while self.is_full()
             && let Some(oldest) = self.frames.pop_front()
         {
             self.bytes -= oldest.data.len();
@@ -300,17 +299,6 @@ impl Gathered {
     fn is_full(&self) -> bool {
         self.frames.len() >= GATHERED_FRAMES_MAX || self.bytes >= GATHERED_BYTES_MAX
     }
-
-    /// Length of the first segment, once it is known.
-    fn first_segment(&self, wishes: &Wishes) -> Option<Duration> {
-        let mut video = self.frames.iter().filter(|frame| frame.track == TrackId::VIDEO);
-        let start = video.next()?.dts;
-        video.find_map(|frame| {
-            let length = Duration::from_nanos(u64::try_from(frame.dts.since(start)).ok()?);
-            let ends = frame.keyframe && wishes.fills_segment(length) || length >= wishes.target_duration_max;
-            ends.then_some(length)
-        })
-    }
 }
 
 /// Where the configuration record has no picture size, a keyframe tells it.
@@ -328,5 +316,27 @@ fn size_of_picture(video: &mut Option<Arc<Track>>, frame: &Frame) {
     if let Some((width, height)) = size {
         let params = VideoParams { width, height, ..params.clone() };
         *video = Some(Arc::new(Track { id: track.id, params: TrackParams::Video(params) }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use weir_media::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn what_waits_for_a_keyframe_is_bounded_in_bytes() {
+        let mut gathered = Gathered::default();
+        let data = Bytes::from(vec![0; 8 << 20]);
+        for at in 0..100 {
+            let time = Timestamp::from_millis(at * 20);
+            let (track, arrived) = (TrackId::AUDIO, Instant::now());
+            let sound = Frame { track, pts: time, dts: time, keyframe: true, arrived, data: data.clone() };
+            gathered.take(sound, &mut None);
+            assert!(gathered.bytes <= GATHERED_BYTES_MAX + data.len());
+        }
+        assert_eq!(gathered.bytes, gathered.frames.len() * data.len());
     }
 }

@@ -135,7 +135,7 @@ impl Actor for StreamActor {
             Msg::Publish(live, _) if state.draining => live.kick(Kick::Shutdown),
             Msg::Publish(live, events) => match &state.current {
                 Some(Current { packager: Some(packager), .. }) => {
-                    packager.cast(packager::Msg::Finish)?;
+                    finish(packager);
                     state.next = Some((live, events));
                 }
                 _ => state.publish(&me, live, events).await?,
@@ -143,7 +143,7 @@ impl Actor for StreamActor {
             Msg::Drain => {
                 state.draining = true;
                 match &state.current {
-                    Some(Current { packager: Some(packager), .. }) => packager.cast(packager::Msg::Finish)?,
+                    Some(Current { packager: Some(packager), .. }) => finish(packager),
                     _ => me.stop(None),
                 }
             }
@@ -169,6 +169,11 @@ impl Actor for StreamActor {
             _ => Ok(()),
         }
     }
+}
+
+/// Tells a packager to finish. An error means that it is ending already; its end is told in a moment.
+fn finish(packager: &ActorRef<packager::Msg>) {
+    let _ = packager.cast(packager::Msg::Finish);
 }
 
 impl State {
@@ -262,5 +267,52 @@ impl State {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use weir_hls::Limits;
+    use weir_identity::KeyId;
+    use weir_media::{Conflict, Publish, Publisher, Registry};
+
+    use super::*;
+
+    struct Nobody;
+
+    impl Actor for Nobody {
+        type Msg = ();
+        type State = ();
+        type Arguments = ();
+
+        async fn pre_start(&self, _: ActorRef<()>, (): ()) -> Result<(), ActorProcessingErr> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_publisher_that_comes_as_the_packager_ends_waits_for_its_end() {
+        let (registry, channel) = (Registry::new(9), ChannelName::parse("anna").expect("a good name"));
+        let publish = || -> Publisher {
+            let (channel, conflict) = (channel.clone(), Conflict::TakeOver);
+            registry.publish(Publish { channel, key: KeyId::new(), conflict, protocol: "rtmp" }).expect("there is room")
+        };
+        let (older, newer) = (publish(), publish());
+        let store = Store::new(Limits::default());
+        let station = Arc::new(Station::new(Config::default(), channel.clone(), false, store, None));
+        let (owner, _) = Actor::spawn(None, Nobody, ()).await.expect("it starts");
+        let (me, _) =
+            Actor::spawn_linked(None, StreamActor, station.clone(), owner.get_cell()).await.expect("it starts");
+        let args =
+            packager::Args { station: station.clone(), live: older.live().clone(), events: older.live().subscribe() };
+        let (packager, _) = Actor::spawn(None, Packager, args).await.expect("it starts");
+        packager.stop_and_wait(None, None).await.expect("it stops");
+        let current = Some(Current { live: older.live().clone(), packager: Some(packager) });
+        let failures = Failures::default();
+        let mut state = State { station, current, next: None, publishes: 1, failures, draining: false };
+        let message = Msg::Publish(newer.live().clone(), newer.live().subscribe());
+        StreamActor.handle(me.clone(), message, &mut state).await.expect("that is no failure");
+        assert!(state.next.is_some());
+        StreamActor.handle(me, Msg::Drain, &mut state).await.expect("nor is this");
     }
 }

@@ -196,10 +196,14 @@ impl Timeline {
     }
 }
 
-/// Whether the publisher's clock jumped.
 fn jumps(last: &Last, dts: Timestamp, arrived: Instant) -> bool {
-    let step = dts.since(last.dts);
-    let waited = nanos(arrived.saturating_duration_since(last.arrived));
+    is_jump(last.dts, last.arrived, dts, arrived)
+}
+
+/// Whether the publisher's clock jumped from one frame of a track to the next.
+pub(crate) fn is_jump(before: Timestamp, before_arrived: Instant, dts: Timestamp, arrived: Instant) -> bool {
+    let step = dts.since(before);
+    let waited = nanos(arrived.saturating_duration_since(before_arrived));
     !(-BACK_MAX_NANOS..=HOLE_MAX_NANOS).contains(&step)
         || step.saturating_sub(waited.min(HOLE_MAX_NANOS)) > AHEAD_MAX_NANOS
 }
