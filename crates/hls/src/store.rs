@@ -10,6 +10,9 @@ use crate::{error::Full, hold::Places, stream::Stream, writer::StreamWriter};
 
 /// How long an ended playlist stays (row F4).
 const ENDED_FOR: Duration = Duration::from_secs(60);
+/// Streams of one channel at most: a publisher whose codecs change again and again makes new ones, and must not take
+/// the places of other channels. Those that ended first are forgotten early.
+const CHANNEL_STREAMS_MAX: usize = 8;
 /// How often [`Store::sweep`] looks for streams to forget.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 
@@ -73,6 +76,7 @@ impl Store {
     pub fn open(&self, channel: ChannelName, session: PublishId, private: bool) -> Result<StreamWriter, Full> {
         let mut streams = self.inner.streams.write();
         streams.expire(Instant::now());
+        streams.make_room(&channel);
         if streams.count >= self.inner.limits.streams {
             return Err(Full);
         }
@@ -128,6 +132,17 @@ impl Store {
 }
 
 impl Streams {
+    /// Forgets a channel's oldest ended streams until it may have one more.
+    fn make_room(&mut self, channel: &ChannelName) {
+        let Some(streams) = self.channels.get_mut(channel) else { return };
+        while streams.len() >= CHANNEL_STREAMS_MAX
+            && let Some(oldest) = streams.iter().position(|stream| stream.ended().is_some())
+        {
+            streams.remove(oldest);
+            self.count -= 1;
+        }
+    }
+
     fn expire(&mut self, now: Instant) {
         let mut count = 0;
         self.channels.retain(|_, streams| {
@@ -142,4 +157,26 @@ impl Streams {
 /// Whether an ended stream's time is over. The clock is only asked for streams that ended.
 fn expired(stream: &Stream, now: Option<Instant>) -> bool {
     stream.ended().is_some_and(|at| now.unwrap_or_else(Instant::now).saturating_duration_since(at) >= ENDED_FOR)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_channel_that_opens_streams_again_and_again_leaves_room_for_others() {
+        let store = Store::new(Limits { streams: 20, ..Limits::default() });
+        let open =
+            |channel: &str| store.open(ChannelName::parse(channel).expect("a good name"), PublishId::random(), false);
+        let first = open("berta").expect("there is room");
+        let mut current = None;
+        for _ in 0..100 {
+            current = Some(open("anna").expect("its own ended ones make room"));
+        }
+        assert!(store.current("anna").is_some_and(|stream| stream.ended().is_none()));
+        assert_eq!(store.inner.streams.read().count, CHANNEL_STREAMS_MAX + 1);
+        open("carla").expect("there is room");
+        assert!(first.stream().ended().is_none());
+        drop(current);
+    }
 }
