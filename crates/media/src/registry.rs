@@ -168,6 +168,12 @@ impl Live {
         });
     }
 
+    /// Whether the publisher was told to go.
+    #[must_use]
+    pub fn is_told_to_go(&self) -> bool {
+        self.kick.borrow().is_some()
+    }
+
     /// How it ended, or `None` while it runs.
     #[must_use]
     pub fn end_reason(&self) -> Option<EndReason> {

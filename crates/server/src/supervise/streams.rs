@@ -79,7 +79,7 @@ impl Actor for Streams {
             Msg::Began(live, _) if state.draining => live.kick(Kick::Shutdown),
             Msg::Began(live, subscriber) => state.began(&me, live, subscriber).await,
             Msg::Again(channel) => {
-                if let Some(live) = state.arguments.registry.get(&channel)
+                if let Some(live) = state.published(&channel)
                     && !state.channels.contains_key(&channel)
                 {
                     let subscriber = live.subscribe();
@@ -158,9 +158,15 @@ impl State {
         }
     }
 
+    /// The channel's publish, unless it is on its way out: a stream that refused its publisher is not started again
+    /// for it.
+    fn published(&self, channel: &ChannelName) -> Option<Arc<Live>> {
+        self.arguments.registry.get(channel).filter(|live| !live.is_told_to_go())
+    }
+
     /// A channel's stream ended. If somebody publishes there, it failed, or ended just as they came.
     fn ended(&mut self, me: &ActorRef<Msg>, channel: ChannelName) {
-        let Some(live) = self.arguments.registry.get(&channel).filter(|_| !self.draining) else {
+        let Some(live) = self.published(&channel).filter(|_| !self.draining) else {
             self.failures.remove(&channel);
             return;
         };
@@ -297,6 +303,20 @@ mod tests {
             () = failing => unreachable!("it fails for ever"),
         };
         assert!(matches!(kick, Kick::Refused(_)), "{kick:?}");
+    }
+
+    #[tokio::test]
+    async fn a_stream_is_not_started_again_for_a_publisher_who_was_told_to_go() {
+        let alone = Alone::start().await;
+        let publisher = alone.publish("anna");
+        let streams = alone.streams(|streams| streams.len() == 1).await;
+        publisher.live().kick(Kick::Refused("Not this.".into()));
+        streams[0].kill();
+        alone.streams(<[_]>::is_empty).await;
+        // Were it to be started again, that would be before this.
+        tokio::time::pause();
+        tokio::time::sleep(RESTART.backoff_max).await;
+        assert!(alone.owner.get_children().is_empty());
     }
 
     #[tokio::test]
