@@ -1,7 +1,9 @@
 //! What this process costs, as metrics, read from `/proc` when somebody asks for them.
 
+use std::time::Duration;
+
 use metrics::{describe_gauge, gauge};
-use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
 /// Upper bounds of the histograms of durations, in seconds: fine around the tens of milliseconds in which a part
 /// should pass, coarse up to where something is broken.
@@ -11,6 +13,18 @@ const SECONDS: &[f64] =
 /// Keeps what is measured. Durations become histograms, which can be summed over servers; quantiles could not.
 pub(crate) fn recorder() -> Result<PrometheusBuilder, BuildError> {
     PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".into()), SECONDS)
+}
+
+/// How often measured durations are put into their histograms.
+const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// Puts measured durations into their histograms, for ever: until then each takes memory of its own, and without this
+/// only a reader of `/metrics` would do it.
+pub(crate) async fn upkeep(metrics: PrometheusHandle) {
+    loop {
+        tokio::time::sleep(UPKEEP_EVERY).await;
+        metrics.run_upkeep();
+    }
 }
 
 /// Names the metrics of this file and of the server.

@@ -51,6 +51,7 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
     }
     let metrics = process::recorder()?.install_recorder()?;
     process::describe();
+    tokio::spawn(process::upkeep(metrics.clone()));
 
     let _data_dir = DataDir::take(&config.data_dir)?;
     let store = weir_control::open(&config.store, &config.data_dir).await?;
