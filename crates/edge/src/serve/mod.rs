@@ -11,7 +11,14 @@ mod connection;
 mod guard;
 mod overdue;
 
-use std::{convert::Infallible, future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    future::Future,
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -32,6 +39,8 @@ use crate::{config::Config, hls::Edge};
 
 /// How long accepting pauses after the system ran out of file descriptors or memory: some connections will have ended.
 const EXHAUSTED_PAUSE: Duration = Duration::from_millis(100);
+/// How often it is said that there are too many connections: at the limit one goes and another comes all the time.
+const FULL_SAID_EVERY: Duration = Duration::from_secs(60);
 /// How often the gauge is brought up to date.
 const GAUGE_EVERY: Duration = Duration::from_secs(5);
 
@@ -120,7 +129,7 @@ where
 {
     let refused = counter!("weir_http_connections_refused_total");
     let accepted = counter!("weir_http_connections_total");
-    let mut full = false;
+    let mut said = None::<Instant>;
     loop {
         let (stream, address) = match listener.tcp.accept().await {
             Ok(accepted) => accepted,
@@ -133,12 +142,12 @@ where
         };
         let Some(slot) = shared.edge.connection(config.connections) else {
             refused.increment(1);
-            if !std::mem::replace(&mut full, true) {
+            if said.is_none_or(|at| at.elapsed() >= FULL_SAID_EVERY) {
+                said = Some(Instant::now());
                 warn!(connections = config.connections, "as many connections as allowed: refusing more");
             }
             continue;
         };
-        full = false;
         accepted.increment(1);
         // Parts leave at once, whatever the size of the last packet.
         if let Err(error) = stream.set_nodelay(true) {

@@ -35,6 +35,8 @@ use crate::{Config, Error, Gate};
 const BACKLOG: u32 = 4096;
 /// Wait after an error of accepting, such as too many open files: long enough not to spin, short enough for a human.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+/// How often it is said that a limit of connections is reached: at the limit one goes and another comes all the time.
+const FULL_SAID_EVERY: Duration = Duration::from_secs(60);
 /// How often a draining listener looks whether the last session has gone: one whose start was cut off ends without an
 /// event.
 const DRAIN_CHECK: Duration = Duration::from_millis(100);
@@ -282,8 +284,7 @@ struct Acceptor<G> {
 impl<G: Gate> Acceptor<G> {
     async fn run(self) {
         let accepted = metrics::counter!(meters::CONNECTIONS);
-        // Said once for each time that a limit is reached, not for each connection that finds it so.
-        let mut complained = false;
+        let mut said = None::<Instant>;
         loop {
             let (socket, peer) = match self.socket.accept().await {
                 Ok(connection) => connection,
@@ -306,14 +307,13 @@ impl<G: Gate> Acceptor<G> {
                         }
                     };
                     metrics::counter!(meters::REFUSALS, "reason" => reason).increment(1);
-                    if !complained {
+                    if said.is_none_or(|at| at.elapsed() >= FULL_SAID_EVERY) {
                         warn!(%peer, limit, "{reason} is reached: RTMP connections are closed at once");
-                        complained = true;
+                        said = Some(Instant::now());
                     }
                     continue;
                 }
             };
-            complained = false;
             let arguments =
                 session::Arguments { socket, peer, tls: self.tls.clone(), shared: self.shared.clone(), slot };
             let spawned = Session::spawn_linked(None, Session::<G>::default(), arguments, self.listener.get_cell());
