@@ -25,6 +25,8 @@ use crate::{
 const TRACKS_WAIT: Duration = Duration::from_secs(1);
 /// How long the first picture of an announced track is waited for while there is sound.
 const PICTURE_WAIT: Duration = Duration::from_secs(3);
+/// How much longer than the longest segment the first one is waited for: a clock that stands still never fills it.
+const FIRST_SEGMENT_SLACK: Duration = Duration::from_secs(2);
 /// How long a publisher may send without anything that can be shown.
 const USELESS_MAX: Duration = Duration::from_secs(30);
 /// Frames gathered at most: 15 s at 120 fps with sound.
@@ -203,7 +205,8 @@ impl Package {
         let make = make(video.as_deref().map(|track| &track.params), self.audio.as_deref().map(|track| &track.params));
         let is_known = self.station.continued(make).is_some_and(|session| session.timing().is_some());
         let wishes = self.station.config.wishes();
-        if !is_known && video.is_some() && first_segment(&gathered.frames, &wishes).is_none() && !gathered.is_full() {
+        let is_late = gathered.is_full() || waited > wishes.target_duration_max + FIRST_SEGMENT_SLACK;
+        if !is_known && video.is_some() && first_segment(&gathered.frames, &wishes).is_none() && !is_late {
             return Ok(());
         }
         self.start(video).await

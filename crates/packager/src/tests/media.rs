@@ -1,13 +1,15 @@
 //! Every codec and irregularity: what comes out plays.
 
-use weir_media::{Frame, TrackId};
+use std::sync::Arc;
+
+use weir_media::{Frame, Timestamp, TrackId};
 
 use super::{
     House,
     clip::{Clip, interleave},
     seen::{Seen, moofs, tool},
 };
-use crate::Error;
+use crate::{Error, package::Package};
 
 /// What holds for every rendition: rows B1, B2, F3, and media that follows itself without a hole.
 fn check_rendition(seen: &Seen, timescale: f64) {
@@ -316,4 +318,20 @@ async fn pictures_that_never_begin_are_refused_in_words() {
     let house = House::new();
     let result = house.package(&[&clip.track], clip.frames_at(0).split_off(5)).await;
     assert!(matches!(&result, Err(Error::Unsupported(why)) if why.contains("30 seconds")), "{result:?}");
+}
+
+#[tokio::test]
+async fn pictures_whose_clock_stands_still_are_shown_all_the_same() {
+    let clip = Clip::h264(600, 60);
+    let house = House::new();
+    let publisher = super::publish(&house.registry);
+    let mut package = Package::new(house.station.clone(), publisher.live().clone());
+    package.track(Arc::new(clip.track.clone())).await.expect("a track");
+    for frame in clip.frames_at(0) {
+        let still = Timestamp::from_millis(7);
+        package.frame(Frame { dts: still, pts: still, ..frame }).await.expect("a frame");
+    }
+    let live = house.store.current(&super::channel()).expect("it is live before the publish ends");
+    package.finish().await.expect("it ends well");
+    assert_eq!(check_plays(&Seen::of(&live, "video").await), 600);
 }
