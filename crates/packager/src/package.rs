@@ -207,6 +207,8 @@ impl Package {
         let wishes = self.station.config.wishes();
         let is_late = gathered.is_full() || waited > wishes.target_duration_max + FIRST_SEGMENT_SLACK;
         if !is_known && video.is_some() && first_segment(&gathered.frames, &wishes).is_none() && !is_late {
+            // What will be published is known: whoever asks for the playlist from now on waits for it.
+            self.station.session(make)?;
             return Ok(());
         }
         self.start(video).await

@@ -335,3 +335,25 @@ async fn pictures_whose_clock_stands_still_are_shown_all_the_same() {
     package.finish().await.expect("it ends well");
     assert_eq!(check_plays(&Seen::of(&live, "video").await), 600);
 }
+
+#[tokio::test]
+async fn a_stream_is_there_before_its_first_segment_is_whole() {
+    let clip = Clip::h264(150, 60);
+    let house = House::new();
+    let publisher = super::publish(&house.registry);
+    let mut package = Package::new(house.station.clone(), publisher.live().clone());
+    package.track(Arc::new(clip.track.clone())).await.expect("a track");
+    let (early, late): (Vec<_>, Vec<_>) =
+        clip.frames_at(0).into_iter().partition(|frame| frame.dts.nanos() < 1_500_000_000);
+    for frame in early {
+        package.frame(frame).await.expect("a frame");
+    }
+    let waiting = house.store.current(&super::channel()).expect("it is there");
+    assert!(waiting.timing().is_none(), "but nothing is promised yet");
+    for frame in late {
+        package.frame(frame).await.expect("a frame");
+    }
+    package.finish().await.expect("it ends well");
+    assert_eq!(house.stream().session(), waiting.session());
+    assert_eq!(check_plays(&Seen::of(&waiting, "video").await), 150);
+}
