@@ -5,6 +5,7 @@ use weir_testkit::{
     hls::{self, Playlist},
     http,
     server::{ADMIN_KEY, Server},
+    tools,
 };
 
 #[tokio::test]
@@ -80,4 +81,40 @@ async fn health_metrics_and_the_api_answer() {
     assert_eq!(one["playback"]["hls"], "/live/admin/index.m3u8", "{one}");
     let none = http::get(&server.url("/api/v1/channels/nobody")).await.expect("an answer");
     assert_eq!((none.status, none.header("content-type")), (404, "application/problem+json"));
+}
+
+#[tokio::test]
+async fn a_certificate_brings_https_with_http2_and_rtmps() {
+    let folder = std::env::temp_dir().join(format!("weir-test-tls-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a temporary folder");
+    let (certificate, key) = (folder.join("cert.pem"), folder.join("key.pem"));
+    let (certificate, key) = (certificate.display().to_string(), key.display().to_string());
+    let made = [
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:prime256v1",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=localhost",
+        "-keyout",
+        &key,
+        "-out",
+        &certificate,
+    ];
+    assert!(tools::run("openssl", &made).await.status.success());
+    let settings = [("WEIR__TLS__CERTIFICATE", certificate.as_str()), ("WEIR__TLS__KEY", key.as_str())];
+    let server = Server::start_with(&settings).await;
+    let _publisher = tools::publish(&format!("rtmps://{}/live/{ADMIN_KEY}", server.rtmps), &[]);
+    // The playlist over HTTPS; curl negotiates HTTP/2 and says so behind the body.
+    hls::open(&server.playlist("admin")).await;
+    let url = format!("https://{}/live/admin/index.m3u8", server.https);
+    let answer = tools::run("curl", &["-sk", "--http2", "-w", "%{http_version} %{http_code}", &url]).await;
+    let answer = String::from_utf8_lossy(&answer.stdout).into_owned();
+    assert!(answer.contains("#EXTM3U") && answer.ends_with("2 200"), "{answer}");
+    std::fs::remove_dir_all(folder).expect("our own folder");
 }
