@@ -23,11 +23,19 @@ pub(super) struct Extents {
     /// Length by where it begins; neighbours are joined.
     free: BTreeMap<u64, u64>,
     end: u64,
+    /// Stretches in use.
+    taken: usize,
 }
 
 impl Extents {
     /// The first stretch that `bytes` fit into; the file grows where there is none, at most to `most`.
     pub(super) fn take(&mut self, bytes: u64, most: u64) -> Option<Extent> {
+        let extent = self.find(bytes, most)?;
+        self.taken += 1;
+        Some(extent)
+    }
+
+    fn find(&mut self, bytes: u64, most: u64) -> Option<Extent> {
         let bytes = bytes.max(1).checked_next_multiple_of(GRAIN_BYTES)?;
         if let Some((&at, &length)) = self.free.iter().find(|(_, length)| **length >= bytes) {
             self.free.remove(&at);
@@ -45,6 +53,7 @@ impl Extents {
     /// Gives a stretch back.
     pub(super) fn give(&mut self, extent: Extent) {
         let Extent { mut at, mut bytes } = extent;
+        self.taken -= 1;
         if let Some(after) = self.free.remove(&(at + bytes)) {
             bytes += after;
         }
@@ -56,6 +65,11 @@ impl Extents {
             bytes += length;
         }
         self.free.insert(at, bytes);
+    }
+
+    /// Stretches in use.
+    pub(super) fn count(&self) -> usize {
+        self.taken
     }
 
     /// Bytes in use.
@@ -112,6 +126,7 @@ mod tests {
                     }
                     None => extents.give(taken.swap_remove(which.index(taken.len()))),
                 }
+                prop_assert_eq!(extents.count(), taken.len());
                 prop_assert_eq!(extents.used(), taken.iter().map(|extent| extent.bytes).sum::<u64>());
             }
         }

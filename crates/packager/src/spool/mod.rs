@@ -31,6 +31,9 @@ use crate::session::Session;
 
 /// Segments that wait for the disk at most: two tracks of 500 publishers end one each within a segment's time.
 const QUEUE: usize = 1024;
+/// Segments mapped at once. Each mapping counts towards `vm.max_map_count`, 65 530 by default, which threads and heaps
+/// need too: this is half of it, about 700 publishers with sound.
+const MAPPINGS_MAX: usize = 32_000;
 /// Shorter segments are not worth a file: a page of memory is as much as they take.
 const SEGMENT_BYTES_MIN: usize = 4096;
 
@@ -147,6 +150,9 @@ impl Lease {
     fn take(extents: &Arc<Mutex<Extents>>, bytes: u64, most: u64) -> io::Result<Self> {
         let extent = {
             let mut extents = extents.lock();
+            if extents.count() >= MAPPINGS_MAX {
+                return Err(io::Error::other("as many segments are mapped as may be"));
+            }
             let extent = extents.take(bytes, most);
             gauge!("weir_packager_spool_bytes").set(extents.used() as f64);
             extent
