@@ -18,18 +18,7 @@ const RETRY: Duration = Duration::from_millis(50);
 /// # Panics
 /// When it never is.
 pub async fn get_when_ready(url: &str) -> Answer {
-    let tries = async {
-        loop {
-            match get(url).await {
-                Ok(answer) if answer.status == 200 => return answer,
-                _ => sleep(RETRY).await,
-            }
-        }
-    };
-    match timeout(PATIENCE, tries).await {
-        Ok(answer) => answer,
-        Err(_) => panic!("{url} is never there: {:?}", get(url).await),
-    }
+    wait_for_status(url, 200).await
 }
 
 /// Asks until the status is this one.
