@@ -5,6 +5,7 @@ use super::{
     BadConfig, Picture,
     bits::{Bits, unescape},
     sane_rate,
+    vui::{at_most, skip_head},
 };
 
 /// `nal_unit_type` of a sequence parameter set.
@@ -132,24 +133,7 @@ fn usability(bits: &mut Bits<'_>) -> Vui {
 }
 
 fn read_usability(bits: &mut Bits<'_>, vui: &mut Vui) -> Result<(), BadConfig> {
-    /// `aspect_ratio_idc` that is followed by its own width and height.
-    const EXTENDED_SAR: u8 = 255;
-    if bits.flag()? && bits.byte()? == EXTENDED_SAR {
-        bits.skip(32)?;
-    }
-    if bits.flag()? {
-        bits.flag()?; // overscan_appropriate_flag
-    }
-    if bits.flag()? {
-        bits.skip(4)?; // video_format, video_full_range_flag
-        if bits.flag()? {
-            bits.skip(24)?; // colour_primaries, transfer_characteristics, matrix_coefficients
-        }
-    }
-    if bits.flag()? {
-        bits.ue()?; // chroma_sample_loc_type_top_field
-        bits.ue()?; // chroma_sample_loc_type_bottom_field
-    }
+    skip_head(bits)?;
     if bits.flag()? {
         let (ticks_per_field, ticks_per_second) = (bits.take(32)?, bits.take(32)?);
         bits.flag()?; // fixed_frame_rate_flag
@@ -185,8 +169,4 @@ fn hrd_parameters(bits: &mut Bits<'_>) -> Result<(), BadConfig> {
         bits.flag()?; // cbr_flag
     }
     bits.skip(20) // three lengths and time_offset_length, 5 bits each
-}
-
-fn at_most(count: u32, limit: u32) -> Result<u32, BadConfig> {
-    if count > limit { Err(BadConfig::Damaged("a count is larger than the format allows")) } else { Ok(count) }
 }

@@ -7,6 +7,7 @@ use super::{
     BadConfig, Picture,
     bits::{Bits, unescape},
     sane_rate,
+    vui::{at_most, skip_head},
 };
 
 /// `nal_unit_type` of a sequence parameter set.
@@ -195,24 +196,7 @@ fn reference_picture_sets(bits: &mut Bits<'_>) -> Result<(), BadConfig> {
 
 /// The video usability information (annex E), as far as the frame rate.
 fn usability(bits: &mut Bits<'_>) -> Result<Option<(u32, u32)>, BadConfig> {
-    /// `aspect_ratio_idc` that is followed by its own width and height.
-    const EXTENDED_SAR: u8 = 255;
-    if bits.flag()? && bits.byte()? == EXTENDED_SAR {
-        bits.skip(32)?;
-    }
-    if bits.flag()? {
-        bits.flag()?; // overscan_appropriate_flag
-    }
-    if bits.flag()? {
-        bits.skip(4)?; // video_format, video_full_range_flag
-        if bits.flag()? {
-            bits.skip(24)?; // colour description
-        }
-    }
-    if bits.flag()? {
-        bits.ue()?; // chroma_sample_loc_type_top_field
-        bits.ue()?; // chroma_sample_loc_type_bottom_field
-    }
+    skip_head(bits)?;
     bits.skip(3)?; // neutral_chroma_indication_flag, field_seq_flag, frame_field_info_present_flag
     if bits.flag()? {
         for _ in 0..4 {
@@ -224,8 +208,4 @@ fn usability(bits: &mut Bits<'_>) -> Result<Option<(u32, u32)>, BadConfig> {
     }
     let (ticks_per_frame, ticks_per_second) = (bits.take(32)?, bits.take(32)?);
     Ok(sane_rate(u64::from(ticks_per_second), u64::from(ticks_per_frame)))
-}
-
-fn at_most(count: u32, limit: u32) -> Result<u32, BadConfig> {
-    if count > limit { Err(BadConfig::Damaged("a count is larger than the format allows")) } else { Ok(count) }
 }

@@ -10,6 +10,7 @@ mod h264;
 mod hevc;
 mod opus;
 mod vp9;
+mod vui;
 
 use bytes::Bytes;
 
