@@ -57,13 +57,8 @@ impl Spool {
         std::fs::create_dir_all(dir)?;
         let file = nameless(dir)?;
         let (sender, jobs) = sync_channel(QUEUE);
-        let worker = Worker {
-            dir: dir.to_owned(),
-            file: Arc::new(file),
-            bytes_max,
-            extents: Arc::default(),
-            warned: AtomicBool::new(false),
-        };
+        let worker =
+            Worker { dir: dir.to_owned(), file, bytes_max, extents: Arc::default(), warned: AtomicBool::new(false) };
         std::thread::Builder::new().name("spool".into()).spawn(move || worker.run(&jobs))?;
         Ok(Self(sender))
     }
@@ -80,7 +75,7 @@ impl Spool {
 
 struct Worker {
     dir: PathBuf,
-    file: Arc<File>,
+    file: File,
     bytes_max: u64,
     extents: Arc<Mutex<Extents>>,
     warned: AtomicBool,
@@ -118,7 +113,7 @@ impl Worker {
         }
         // SAFETY: the file has no name and only this thread writes to it, only to stretches it holds a lease on, which
         // this mapping takes along: nobody changes what is mapped. The file is never made shorter.
-        let map = unsafe { MmapOptions::new().offset(lease.at()).len(length).map(&*self.file) }?;
+        let map = unsafe { MmapOptions::new().offset(lease.at()).len(length).map(&self.file) }?;
         Ok(Some(Bytes::from_owner(Mapped { map, _lease: lease })))
     }
 }
@@ -154,7 +149,7 @@ impl Lease {
                 return Err(io::Error::other("as many segments are mapped as may be"));
             }
             let extent = extents.take(bytes, most);
-            gauge!("weir_packager_spool_bytes").set(extents.used() as f64);
+            tell_used(&extents);
             extent
         };
         let extent = extent.ok_or_else(|| io::Error::other("spool_bytes_max is reached"))?;
@@ -170,9 +165,15 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         if let Some(extent) = self.extent.take() {
-            self.extents.lock().give(extent);
+            let mut extents = self.extents.lock();
+            extents.give(extent);
+            tell_used(&extents);
         }
     }
+}
+
+fn tell_used(extents: &Extents) {
+    gauge!("weir_packager_spool_bytes").set(extents.used() as f64);
 }
 
 #[cfg(test)]
@@ -183,7 +184,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let worker = Worker {
             dir: dir.path().to_owned(),
-            file: Arc::new(nameless(dir.path()).expect("a file")),
+            file: nameless(dir.path()).expect("a file"),
             bytes_max,
             extents: Arc::default(),
             warned: AtomicBool::new(false),
