@@ -9,6 +9,7 @@
 
 pub mod bus;
 pub mod codec;
+pub mod derive;
 pub mod frame;
 pub mod registry;
 pub mod time;

@@ -15,6 +15,8 @@ pub enum VideoCodec {
     Hevc,
     /// AV1; configuration is an `AV1CodecConfigurationRecord` (AV1 in ISOBMFF §2.3.3).
     Av1,
+    /// VP8; configuration is a `VPCodecConfigurationRecord`, like that of VP9.
+    Vp8,
     /// VP9; configuration is a `VPCodecConfigurationRecord` (VP Codec ISO Media File Format Binding, "vpcC").
     Vp9,
 }
@@ -34,6 +36,7 @@ impl fmt::Display for VideoCodec {
             Self::H264 => "H.264",
             Self::Hevc => "HEVC",
             Self::Av1 => "AV1",
+            Self::Vp8 => "VP8",
             Self::Vp9 => "VP9",
         })
     }

@@ -32,6 +32,9 @@ fn of_video(video: &VideoParams) -> Result<gst::Caps, Error> {
                 .field("bit-depth-luma", depth)
                 .field("bit-depth-chroma", depth)
         }
+        VideoCodec::Vp8 => {
+            return Err(Error::Unsupported("VP8 cannot be packaged for LL-HLS: no player takes it.".into()));
+        }
         VideoCodec::Vp9 => return of_vp9(video),
     };
     // The muxer takes the sequence header of AV1 from the first keyframe, so of its record it gets the fixed part only.

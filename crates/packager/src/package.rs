@@ -314,6 +314,7 @@ fn size_of_picture(video: &mut Option<Arc<Track>>, frame: &Frame) {
         return;
     }
     let size = match params.codec {
+        VideoCodec::Vp8 => codec::vp8_dimensions(&frame.data),
         VideoCodec::Vp9 => codec::vp9_dimensions(&frame.data),
         VideoCodec::Av1 => codec::av1_dimensions(&frame.data),
         VideoCodec::H264 | VideoCodec::Hevc => None,

@@ -8,17 +8,20 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("supervise", &[]),
     ("media", &["identity"]),
     ("hls", &["media", "identity"]),
-    ("ingest", &["media", "identity", "supervise"]),
+    ("peer", &["media", "identity"]),
+    ("ingest", &["peer", "media", "identity", "supervise"]),
     ("packager", &["hls", "media", "identity", "supervise"]),
-    ("edge", &["hls", "media", "identity"]),
+    ("edge", &["hls", "peer", "media", "identity", "supervise"]),
     ("control", &["identity"]),
-    ("server", &["identity", "supervise", "media", "hls", "ingest", "packager", "edge", "control"]),
+    ("server", &["identity", "supervise", "media", "hls", "peer", "ingest", "packager", "edge", "control"]),
 ];
 
 /// Libraries that only one crate may name, so that their types stay home.
 const OWNERS: &[(&str, &str)] = &[
     ("gst", "packager"),
     ("gst-plugin-fmp4", "packager"),
+    ("rtc", "peer"),
+    ("quinn-udp", "peer"),
     ("rml_rtmp", "ingest"),
     ("rml_amf0", "ingest"),
     ("rusqlite", "control"),

@@ -9,6 +9,7 @@ mod bits;
 mod h264;
 mod hevc;
 mod opus;
+mod vp8;
 mod vp9;
 mod vui;
 
@@ -42,8 +43,8 @@ pub enum BadConfig {
 
 /// Reads a video codec's configuration record, in the format that [`VideoCodec`] names for each.
 ///
-/// Width and height are 0 where the record has none: always for VP9, and for AV1 without a sequence header. The first
-/// keyframe tells them then ([`vp9_dimensions`], [`av1_dimensions`]).
+/// Width and height are 0 where the record has none: always for VP8 and VP9, and for AV1 without a sequence header. The first
+/// keyframe tells them then ([`vp8_dimensions`], [`vp9_dimensions`], [`av1_dimensions`]).
 ///
 /// # Errors
 /// [`BadConfig`] when it is not such a record, or has an absurd picture size.
@@ -52,6 +53,7 @@ pub fn video(codec: VideoCodec, config: Bytes) -> Result<VideoParams, BadConfig>
         VideoCodec::H264 => h264::picture(&config)?,
         VideoCodec::Hevc => hevc::picture(&config)?,
         VideoCodec::Av1 => av1::picture(&config)?,
+        VideoCodec::Vp8 => vp8::picture(&config)?,
         VideoCodec::Vp9 => vp9::picture(&config)?,
     };
     let Picture { size, frame_rate, rfc6381, .. } = picture;
@@ -82,8 +84,15 @@ pub fn reorder_frames(codec: VideoCodec, config: &[u8]) -> Option<u32> {
     match codec {
         VideoCodec::H264 => h264::picture(config).ok()?.reorder_frames,
         VideoCodec::Hevc => hevc::picture(config).ok()?.reorder_frames,
-        VideoCodec::Av1 | VideoCodec::Vp9 => Some(0),
+        VideoCodec::Av1 | VideoCodec::Vp8 | VideoCodec::Vp9 => Some(0),
     }
+}
+
+/// Width and height, in pixels, of a VP8 keyframe; `None` for other frames and damaged ones.
+#[must_use]
+pub fn vp8_dimensions(frame: &[u8]) -> Option<(u32, u32)> {
+    let (width, height) = vp8::keyframe_size(frame)?;
+    sane_size(width, height).ok()
 }
 
 /// Width and height, in pixels, of a VP9 keyframe; `None` for other frames and damaged ones.
@@ -105,7 +114,7 @@ pub fn av1_dimensions(frame: &[u8]) -> Option<(u32, u32)> {
 pub fn fuzz_config(data: &[u8]) {
     let Some((&which, rest)) = data.split_first() else { return };
     let config = || Bytes::copy_from_slice(rest);
-    let _ = match which % 8 {
+    let _ = match which % 10 {
         0 => video(VideoCodec::H264, config()).is_ok(),
         1 => video(VideoCodec::Hevc, config()).is_ok(),
         2 => video(VideoCodec::Av1, config()).is_ok(),
@@ -113,6 +122,8 @@ pub fn fuzz_config(data: &[u8]) {
         4 => audio(AudioCodec::Aac, config()).is_ok(),
         5 => audio(AudioCodec::Opus, config()).is_ok(),
         6 => vp9_dimensions(rest).is_some(),
+        7 => vp8_dimensions(rest).is_some(),
+        8 => video(VideoCodec::Vp8, config()).is_ok(),
         _ => av1_dimensions(rest).is_some(),
     };
 }

@@ -9,6 +9,17 @@ const SYNC: u32 = 0x49_83_42;
 const RGB: u32 = 7;
 
 pub(super) fn picture(vpcc: &[u8]) -> Result<Picture, BadConfig> {
+    let (profile, level, depth) = record(vpcc)?;
+    Ok(Picture {
+        size: None,
+        frame_rate: None,
+        reorder_frames: Some(0),
+        rfc6381: format!("vp09.{profile:02}.{level:02}.{depth:02}"),
+    })
+}
+
+/// Profile, level and bit depth of the record, which VP8 shares.
+pub(super) fn record(vpcc: &[u8]) -> Result<(u8, u8, u8), BadConfig> {
     // The box in MP4 begins with version and flags, the record in RTMP has none. No record has 0 bits a sample, so a
     // leading 1 0 0 0 is never one.
     let record = vpcc.strip_prefix(&[1, 0, 0, 0]).unwrap_or(vpcc);
@@ -17,12 +28,7 @@ pub(super) fn picture(vpcc: &[u8]) -> Result<Picture, BadConfig> {
     if profile > 3 || ![8, 10, 12].contains(&depth) {
         return Err(BadConfig::Damaged("its profile or bit depth is unknown"));
     }
-    Ok(Picture {
-        size: None,
-        frame_rate: None,
-        reorder_frames: Some(0),
-        rfc6381: format!("vp09.{profile:02}.{level:02}.{depth:02}"),
-    })
+    Ok((profile, level, depth))
 }
 
 /// Width and height of a keyframe, or `None` when the frame is no keyframe.

@@ -98,6 +98,7 @@ pub fn fourcc_video(codec: VideoCodec) -> &'static [u8; 4] {
         VideoCodec::H264 => b"avc1",
         VideoCodec::Hevc => b"hvc1",
         VideoCodec::Av1 => b"av01",
+        VideoCodec::Vp8 => b"vp08",
         VideoCodec::Vp9 => b"vp09",
     }
 }

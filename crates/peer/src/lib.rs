@@ -1,0 +1,10 @@
+//! One WebRTC peer, as values without IO, and the one socket that carries all peers.
+//!
+//! Weir is the answering, ICE-lite side. Read [`agreed`] (what offer and answer settle), then the values:
+//! [`transport`] (ICE-lite, DTLS and SRTP behind one port: datagrams in, RTP and RTCP out), [`sdp`] (offer, answer,
+//! trickle fragments), [`receive`] (RTP becomes frames), [`send`] (frames become RTP, once for all viewers). [`socket`]
+//! is the thin shell: one UDP port, the TCP port of the same number, and who gets which datagram.
+
+pub mod agreed;
+pub mod path;
+pub mod socket;
