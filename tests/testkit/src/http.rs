@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, Uri};
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Empty, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::TcpStream;
@@ -48,16 +48,26 @@ pub async fn get(url: &str) -> Result<Answer, Error> {
 /// # Errors
 /// When nobody listens, or the answer is broken.
 pub async fn get_with(url: &str, headers: &[(&str, &str)]) -> Result<Answer, Error> {
+    send("GET", url, headers, Bytes::new()).await
+}
+
+/// Any request over HTTP/1.1.
+///
+/// # Errors
+/// When nobody listens, or the answer is broken.
+pub async fn send(method: &str, url: &str, headers: &[(&str, &str)], body: Bytes) -> Result<Answer, Error> {
     let uri: Uri = url.parse()?;
     let stream = TokioIo::new(TcpStream::connect(uri.authority().ok_or("no host")?.as_str()).await?);
     let (mut sender, connection) = hyper::client::conn::http1::handshake(stream).await?;
     tokio::spawn(connection);
-    let mut request = Request::get(uri.path_and_query().map_or("/", |path| path.as_str()))
+    let mut request = Request::builder()
+        .method(method)
+        .uri(uri.path_and_query().map_or("/", |path| path.as_str()))
         .header("host", uri.authority().map_or("", |authority| authority.as_str()));
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    read(sender.send_request(request.body(Empty::<Bytes>::new())?).await?).await
+    read(sender.send_request(request.body(Full::new(body))?).await?).await
 }
 
 /// GET over HTTP/2 with prior knowledge, in clear.

@@ -28,6 +28,13 @@ pub fn streamer(b_frames: bool) -> PathBuf {
     fixture(name, Some(LARGE), &[X264, &["-g", "60"], &rate, AAC].concat())
 }
 
+/// What streamers send with Opus for sound, as WebRTC viewers want it.
+#[must_use]
+pub fn streamer_opus() -> PathBuf {
+    let rate = ["-b:v", "2500k", "-maxrate", "2500k", "-bufsize", "2500k", "-bf", "0", "-sc_threshold", "0"];
+    fixture("720p30-opus", Some(LARGE), &[X264, &["-g", "60", "-profile:v", "main"], &rate, OPUS].concat())
+}
+
 /// 320x180 in H.264 with a keyframe a second, and AAC. 8 s long, as all that follow.
 #[must_use]
 pub fn h264_aac(b_frames: bool) -> PathBuf {
