@@ -7,4 +7,5 @@
 
 pub mod agreed;
 pub mod path;
+pub mod rtp;
 pub mod socket;
