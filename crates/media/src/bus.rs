@@ -75,6 +75,49 @@ impl Bus {
     }
 }
 
+/// A source of events that is no publish of its own: what is made of one. Dropping it ends it.
+#[derive(Debug)]
+pub struct Feed {
+    bus: Arc<Bus>,
+    ended: tokio::sync::watch::Sender<bool>,
+}
+
+impl Default for Feed {
+    fn default() -> Self {
+        Self { bus: Bus::new(), ended: tokio::sync::watch::Sender::new(false) }
+    }
+}
+
+impl Feed {
+    /// Begins a track or changes its parameters; the same parameters again change nothing. False when there are
+    /// [`TRACKS_MAX`] others.
+    pub fn set_track(&self, track: Track) -> bool {
+        self.bus.set_track(track)
+    }
+
+    /// Hands a frame to whoever listens. Never waits.
+    pub fn send(&self, frame: Frame) {
+        self.bus.send(frame);
+    }
+
+    /// Listens from now on.
+    #[must_use]
+    pub fn subscribe(&self) -> Subscriber {
+        self.bus.subscribe(self.ended.subscribe())
+    }
+
+    /// Nothing more comes: listeners hear the end once they have read what was sent.
+    pub fn end(&self) {
+        self.ended.send_replace(true);
+    }
+}
+
+impl Drop for Feed {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 /// One listener's end: first every current track, then what the publisher sends.
 #[derive(Debug)]
 pub struct Subscriber {
@@ -283,6 +326,17 @@ mod tests {
         }
         assert!(!bus.set_track(Track { id: TrackId(200), ..audio() }));
         assert!(bus.set_track(Track { id: TrackId(0), ..video(640) }), "a known track may change");
+    }
+
+    #[tokio::test]
+    async fn a_feed_ends_for_its_listeners_when_it_is_dropped() {
+        let feed = Feed::default();
+        assert!(feed.set_track(audio()));
+        let mut subscriber = feed.subscribe();
+        feed.send(frame(TrackId::AUDIO, 20, true));
+        drop(feed);
+        assert_eq!(drain(&mut subscriber), "audio a20");
+        assert!(subscriber.recv().await.is_none());
     }
 
     #[tokio::test]

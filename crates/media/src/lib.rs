@@ -15,7 +15,7 @@ pub mod registry;
 pub mod time;
 pub mod track;
 
-pub use bus::{Event, Subscriber};
+pub use bus::{Event, Feed, Subscriber};
 pub use frame::{Frame, TrackId};
 pub use registry::{Busy, Conflict, EndReason, Kick, Live, Observer, Publish, Publisher, Registry};
 pub use time::Timestamp;
