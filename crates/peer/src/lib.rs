@@ -6,6 +6,9 @@
 //! is the thin shell: one UDP port, the TCP port of the same number, and who gets which datagram.
 
 pub mod agreed;
+mod config;
 pub mod path;
 pub mod rtp;
 pub mod socket;
+
+pub use config::{Config, IceServer, PublicAddress};

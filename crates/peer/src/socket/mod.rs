@@ -1,8 +1,35 @@
 //! The one UDP port, and the TCP port of the same number, that carry every session.
+//!
+//! [`Sockets`] is the shell: it reads, finds the session ([`Endpoint`]) and hands over. [`routes`] decides whose a
+//! datagram is; [`addresses`] and [`candidate`] what peers are told; [`udp`] moves bytes; [`batch`] is how many
+//! datagrams leave at once.
 
-use std::time::Instant;
+mod addresses;
+mod batch;
+mod candidate;
+mod meters;
+mod routes;
+mod stun;
+mod udp;
 
-use crate::path::Path;
+use std::{io, net::SocketAddr, sync::Arc, time::Instant};
+
+use parking_lot::RwLock;
+use tokio::task::AbortHandle;
+
+pub use self::{
+    batch::Batch,
+    candidate::{Candidate, Protocol},
+};
+use self::{
+    meters::Meters,
+    routes::{Delivery, Orphans, Routes},
+    udp::Udp,
+};
+use crate::{
+    config::Config,
+    path::{Carrier, Path},
+};
 
 /// Who gets the datagrams of a session. Called from the sockets' own tasks: must not block.
 pub trait Endpoint: Send + Sync + 'static {
@@ -22,3 +49,179 @@ pub enum Verdict {
     /// Nothing was proven. The path stays as it is known.
     Unproven,
 }
+
+/// Why the sockets could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The address of `webrtc.listen` could not be bound.
+    #[error("cannot listen on {address} (`webrtc.listen`, {protocol}): {source}")]
+    Bind {
+        /// Which address.
+        address: SocketAddr,
+        /// `UDP` or `TCP`.
+        protocol: &'static str,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+/// Why a session was not registered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum RegisterError {
+    /// There are as many sessions as `webrtc.sessions_max` allows.
+    #[error("there are as many WebRTC sessions as `webrtc.sessions_max` allows")]
+    Full,
+    /// Another session has this user fragment. They are random, so try another.
+    #[error("the user fragment is in use")]
+    Taken,
+    /// The session is forgotten, because its endpoint panicked.
+    #[error("the session is forgotten")]
+    Gone,
+}
+
+/// The sockets of all sessions. Clones are the same sockets; they close when the last one is dropped.
+#[derive(Clone)]
+pub struct Sockets {
+    shared: Arc<Shared>,
+    _tasks: Arc<Tasks>,
+}
+
+/// What the tasks and the registrations need.
+struct Shared {
+    routes: Routes,
+    udp: Udp,
+    meters: Meters,
+    candidates: RwLock<Arc<[Candidate]>>,
+}
+
+/// Ends the tasks when the last [`Sockets`] goes.
+struct Tasks(Vec<AbortHandle>);
+
+impl Drop for Tasks {
+    fn drop(&mut self) {
+        for task in &self.0 {
+            task.abort();
+        }
+    }
+}
+
+impl Sockets {
+    /// Opens the sockets and starts to read them. Must be called within a runtime.
+    ///
+    /// # Errors
+    /// When the address cannot be bound.
+    pub fn bind(config: &Config) -> Result<Self, Error> {
+        let udp = Udp::bind(config.listen, config).map_err(|source| Error::Bind {
+            address: config.listen,
+            protocol: "UDP",
+            source,
+        })?;
+        let bound = udp.bound();
+        let machine = addresses::machine().unwrap_or_else(|error| {
+            tracing::warn!(%error, "the machine's addresses cannot be listed; set `webrtc.public_addresses`");
+            Vec::new()
+        });
+        let known = addresses::Known {
+            bound,
+            tcp: false,
+            public: &config.public_addresses,
+            machine: &machine,
+            discovered: &[],
+        };
+        let candidates = addresses::candidates(&known).into();
+        let shared = Arc::new(Shared {
+            routes: Routes::new(config.sessions_max),
+            udp,
+            meters: Meters::new(),
+            candidates: RwLock::new(candidates),
+        });
+        let reader = Arc::clone(&shared);
+        let receive = tokio::spawn(async move {
+            let deliver = |now, path, datagram: &[u8]| reader.deliver(now, path, datagram) != Delivery::Unknown;
+            reader.udp.receive(&reader.meters, deliver).await;
+        });
+        Ok(Self { shared, _tasks: Arc::new(Tasks(vec![receive.abort_handle()])) })
+    }
+
+    /// What is bound, with the real port where the configured one is 0.
+    #[must_use]
+    pub fn local_address(&self) -> SocketAddr {
+        self.shared.udp.bound()
+    }
+
+    /// The ways in that an answer names now, by falling priority. They change when the machine's addresses do.
+    #[must_use]
+    pub fn candidates(&self) -> Arc<[Candidate]> {
+        Arc::clone(&self.shared.candidates.read())
+    }
+
+    /// Makes `endpoint` the one that gets STUN requests for `ufrag`, and what comes on paths that it says are its own.
+    /// Keep the answer: dropping it ends that.
+    ///
+    /// # Errors
+    /// [`RegisterError::Full`] and [`RegisterError::Taken`].
+    pub fn register(&self, ufrag: &str, endpoint: Arc<dyn Endpoint>) -> Result<Registration, RegisterError> {
+        let id = self.shared.routes.register(ufrag, endpoint)?;
+        self.shared.meters.sessions.set(self.shared.routes.len() as f64);
+        Ok(Registration { id, shared: Arc::clone(&self.shared) })
+    }
+
+    /// Sends one datagram, or drops it where that is not possible at once: whoever needs it sends it again.
+    pub fn send(&self, path: &Path, datagram: &[u8]) {
+        self.shared.send(path, datagram);
+    }
+
+    /// Sends every datagram of `batch` in order, each as [`send`](Self::send) does, with as few calls to the kernel as
+    /// possible.
+    pub fn send_batch(&self, path: &Path, batch: &Batch) {
+        match path.carrier {
+            Carrier::Udp => self.shared.udp.send_batch(path, batch, &self.shared.meters),
+            Carrier::Tcp(_) => batch.datagrams().for_each(|datagram| self.shared.send(path, datagram)),
+        }
+    }
+}
+
+impl Shared {
+    fn send(&self, path: &Path, datagram: &[u8]) {
+        match path.carrier {
+            Carrier::Udp => self.udp.send(path, datagram, &self.meters),
+            Carrier::Tcp(_) => self.meters.dropped_unreachable.increment(1),
+        }
+    }
+
+    fn deliver(&self, now: Instant, path: Path, datagram: &[u8]) -> Delivery {
+        let (delivery, orphans) = self.routes.deliver(now, path, datagram);
+        self.close(orphans);
+        delivery
+    }
+
+    fn close(&self, Orphans(_connections): Orphans) {}
+}
+
+/// A session's place at the sockets. Dropping it forgets its user fragments and paths.
+#[must_use]
+pub struct Registration {
+    id: u64,
+    shared: Arc<Shared>,
+}
+
+impl Registration {
+    /// Adds a user fragment, for an ICE restart. The one before stays; those before that do not.
+    ///
+    /// # Errors
+    /// [`RegisterError::Taken`] and [`RegisterError::Gone`].
+    pub fn add(&self, ufrag: &str) -> Result<(), RegisterError> {
+        self.shared.routes.add(self.id, ufrag)
+    }
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        let orphans = self.shared.routes.forget(self.id);
+        self.shared.close(orphans);
+        self.shared.meters.sessions.set(self.shared.routes.len() as f64);
+    }
+}
+
+#[cfg(test)]
+mod tests;
