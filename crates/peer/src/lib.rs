@@ -9,6 +9,7 @@ pub mod agreed;
 mod config;
 pub mod path;
 pub mod rtp;
+pub mod send;
 pub mod socket;
 
 pub use config::{Config, IceServer, PublicAddress};

@@ -1,0 +1,19 @@
+//! Frames become RTP: once for all viewers, up to the last step.
+//!
+//! [`Packetizer`] makes [`Packets`] of a frame, one per track. They are shared; each viewer's [`Sender`] decides what of
+//! them is sent and when, writes the headers and protects them straight into a [`crate::socket::Batch`].
+//!
+//! How a viewer is driven:
+//! - at the start [`Sender::join`] with the frames since the last keyframe, or nothing, then [`Sender::send`] for every
+//!   frame of every track of the publish; the sender picks the layer;
+//! - [`Sender::rtcp`] for every RTCP packet that came, [`Sender::choose`] about once a second where there are layers;
+//! - [`Sender::handle_timeout`] at [`Sender::poll_timeout`];
+//! - after each of them: send the batch if it has something, and ask [`Sender::keyframe_wanted`].
+
+mod packetize;
+mod packets;
+mod sender;
+
+pub use packetize::Packetizer;
+pub use packets::{DATAGRAM_MAX, PAYLOAD_MAX, Packets};
+pub use sender::{Choice, Feedback, Layer, Protect, Sender, Stats};
