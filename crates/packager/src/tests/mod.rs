@@ -2,6 +2,7 @@
 
 mod actors;
 mod clip;
+pub(crate) use clip::Clip;
 mod media;
 mod seen;
 

@@ -1,0 +1,121 @@
+//! The process that converts one track: what it decodes comes from strangers, so it may fall.
+//!
+//! It reads messages from its standard input, a socket, and answers there. It has no other way to the server, gives up
+//! what privileges it can, and ends with the socket. Frames are converted on its only thread: what is not yet read waits
+//! in the socket, where the server sees it.
+
+mod chain;
+mod guard;
+mod sound;
+mod steady;
+
+use std::{
+    io::{self, Read as _, Write as _},
+    os::{fd::AsFd as _, unix::net::UnixStream},
+};
+
+use bytes::BytesMut;
+use weir_media::derive::Want;
+
+use super::wire::{Bad, Coded, Coding, Job, MESSAGE_BYTES_MAX, Message, Reader};
+use sound::Sound;
+
+/// Bytes read at once.
+const READ_BYTES: usize = 64 << 10;
+
+/// Why a worker ends before the server wants it to.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The socket to the server failed.
+    #[error("the server cannot be reached: {0}")]
+    Io(#[from] io::Error),
+    /// The server said what cannot be understood.
+    #[error("the server sent {0}")]
+    Message(String),
+    /// It cannot be done.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<Bad> for Error {
+    fn from(bad: Bad) -> Self {
+        Self::Message(bad.to_string())
+    }
+}
+
+/// Converts what the server sends over standard input, until it ends that.
+///
+/// # Errors
+/// [`Error`] when it cannot go on; the server was told why, if it can be.
+pub fn run() -> Result<(), Error> {
+    guard::give_up_privileges();
+    let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let result = convert(&socket);
+    if let Err(Error::Failed(why)) = &result {
+        let mut bytes = BytesMut::new();
+        Message::Failed(why.clone()).write(&mut bytes);
+        (&socket).write_all(&bytes)?;
+    }
+    result
+}
+
+fn convert(mut socket: &UnixStream) -> Result<(), Error> {
+    gst::init().map_err(|error| Error::Failed(format!("GStreamer is not usable: {error}")))?;
+    let mut reader = Reader::new(MESSAGE_BYTES_MAX);
+    let mut read = vec![0; READ_BYTES];
+    let mut made = Vec::new();
+    let mut bytes = BytesMut::new();
+    let mut work = None;
+    loop {
+        while let Some(message) = reader.next()? {
+            match (message, &mut work) {
+                (Message::Begin(job), None) => work = Some(Work::new(job)),
+                (Message::Track(coding), Some(work)) => work.track(&coding).map_err(Error::Failed)?,
+                (Message::Frame(coded), Some(work)) => work.frame(&coded, &mut made).map_err(Error::Failed)?,
+                (other, _) => return Err(Error::Message(format!("{other:?} where it has no place"))),
+            }
+            for message in made.drain(..) {
+                message.write(&mut bytes);
+            }
+            if !bytes.is_empty() {
+                socket.write_all(&bytes)?;
+                bytes.clear();
+            }
+        }
+        match socket.read(&mut read)? {
+            0 => return Ok(()),
+            count => reader.held.extend_from_slice(&read[..count]),
+        }
+    }
+}
+
+/// What is converted.
+enum Work {
+    Sound(Sound),
+}
+
+impl Work {
+    fn new(job: Job) -> Self {
+        match job.want {
+            Want::Opus | Want::Aac | Want::PlainH264 => Self::Sound(Sound::new(job)),
+        }
+    }
+
+    fn track(&mut self, coding: &Coding) -> Result<(), String> {
+        match self {
+            Self::Sound(sound) => sound.track(coding),
+        }
+    }
+
+    fn frame(&mut self, coded: &Coded, made: &mut Vec<Message>) -> Result<(), String> {
+        match self {
+            Self::Sound(sound) => sound.frame(coded, made),
+        }
+    }
+}
+
+/// The first of these elements that is installed.
+fn first_of(names: &[&'static str]) -> Result<&'static str, String> {
+    let installed = names.iter().find(|name| gst::ElementFactory::find(name).is_some());
+    installed.copied().ok_or_else(|| format!("GStreamer's {} is missing.", names.join(" or ")))
+}
