@@ -1,9 +1,8 @@
 //! The first start: an empty store gets the account `admin`, its channel and one stream key.
 
-use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use weir_identity::{AccountId, ChannelName, KeySecret, StreamKey};
+use weir_identity::{ChannelName, KeySecret, StreamKey};
 
 use crate::{
     accounts::{Account, PasswordHash, Role},
@@ -90,13 +89,7 @@ pub async fn run(store: &dyn Store, secret: &KeySecret, config: &Config) -> Resu
         .await
         .map_err(|panic| Error::Other(panic.to_string()))?
         .map_err(|error| Error::Other(error.to_string()))?;
-    let account = Account {
-        id: AccountId::new(),
-        name: channel.clone(),
-        password: hash,
-        role: Role::Admin,
-        created_at: crate::store_time(Timestamp::now()),
-    };
+    let account = Account::new(channel.clone(), Some(hash), Role::Admin);
     let owned = Channel::new(channel.clone(), Some(account.id));
     let kept = Key::new(owned.id, "first key", secret.hash(&key));
     let first = store.found(Foundation { account, channel: owned, key: kept }).await?;

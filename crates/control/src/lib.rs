@@ -1,6 +1,7 @@
 //! Who owns what: accounts, channels, stream keys and the record of publishes, and where they are kept.
 //!
-//! Read a domain folder first: [`accounts`], [`channels`], [`keys`], [`sessions`]. Each has its model and the trait
+//! Read a domain folder first: [`accounts`], [`channels`], [`keys`], [`roles`], [`bans`], [`families`] (devices that are
+//! logged in), [`signing`], [`sessions`], [`audit`] and the rest. Each has its model and the trait
 //! that asks a store for it, and beside it `sqlite.rs` with the statements of the one-machine store. [`store`] joins
 //! the traits into one [`Store`] and opens the one that a URL names; [`sqlite`] is the machinery below the
 //! statements (threads, migrations). [`conformance`] holds what every store must do, as tests over the trait.
@@ -11,15 +12,23 @@
 pub mod accounts;
 pub mod admission;
 pub mod api;
+pub mod audit;
+pub mod bans;
 pub mod channels;
 #[cfg(test)]
 mod conformance;
 pub mod error;
+pub mod families;
 pub mod first_start;
+pub mod idempotency;
 pub mod keys;
+pub mod oidc_identities;
 pub mod presence;
 pub mod problem;
+pub mod roles;
+pub mod second_factor;
 pub mod sessions;
+pub mod signing;
 pub mod sqlite;
 pub mod store;
 

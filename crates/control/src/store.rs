@@ -12,10 +12,17 @@ use weir_identity::KeySecret;
 
 use crate::{
     accounts::{Account, Accounts},
+    audit::Audit,
+    bans::Bans,
     channels::{Channel, Channels},
     error::Error,
+    families::Families,
+    idempotency::Idempotency,
     keys::{Key, Keys},
+    oidc_identities::OidcIdentities,
+    roles::Roles,
     sessions::Sessions,
+    signing::SigningKeys,
     sqlite::Sqlite,
 };
 
@@ -23,7 +30,20 @@ use crate::{
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
 
 /// Everything that is kept. Cloned as `Arc<dyn Store>`; calls may come from any task.
-pub trait Store: Accounts + Channels + Keys + Sessions + Installation {
+pub trait Store:
+    Accounts
+    + Audit
+    + Bans
+    + Channels
+    + Families
+    + Idempotency
+    + Installation
+    + Keys
+    + OidcIdentities
+    + Roles
+    + Sessions
+    + SigningKeys
+{
     /// Whether it answers and can be written, for readiness. Costs one small query.
     fn ping(&self) -> Answer<'_, ()>;
 }

@@ -19,6 +19,18 @@ macro_rules! row_id {
             pub fn new() -> Self {
                 Self(Uuid::now_v7())
             }
+
+            /// The id as a store kept it.
+            #[must_use]
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(Uuid::from_bytes(bytes))
+            }
+
+            /// The id's 16 bytes, in the order in which ids sort.
+            #[must_use]
+            pub const fn as_bytes(&self) -> &[u8; 16] {
+                self.0.as_bytes()
+            }
         }
 
         impl Default for $name {
@@ -54,6 +66,15 @@ row_id!(
 row_id!(
     /// One stream key. Names a key in lists, logs and calls; the key itself never appears there.
     KeyId
+);
+
+row_id!(
+    /// One device that is logged in: the family of refresh tokens that follow each other on it.
+    FamilyId
+);
+row_id!(
+    /// One entry of the audit log.
+    AuditId
 );
 
 /// One publish: from the first frame a publisher sends to the end of its playlist. 32 lower-case hex digits.

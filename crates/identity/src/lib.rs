@@ -9,6 +9,6 @@ pub mod id;
 pub mod key;
 pub mod name;
 
-pub use id::{AccountId, ChannelId, KeyId, PublishId};
+pub use id::{AccountId, AuditId, ChannelId, FamilyId, KeyId, PublishId};
 pub use key::{InvalidKey, KeyHash, KeySecret, StreamKey};
 pub use name::{ChannelName, InvalidName};

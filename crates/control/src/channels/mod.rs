@@ -10,6 +10,18 @@ pub(crate) use sqlite::insert;
 
 /// Most characters of a channel's title.
 pub const TITLE_CHARS_MAX: usize = 140;
+/// Most characters of its description.
+pub const DESCRIPTION_CHARS_MAX: usize = 5_000;
+/// Most tags.
+pub const TAGS_MAX: usize = 10;
+/// Most characters of a tag.
+pub const TAG_CHARS_MAX: usize = 32;
+/// Most characters of its category.
+pub const CATEGORY_CHARS_MAX: usize = 64;
+/// Most characters of a language (RFC 5646 §4.4.1).
+pub const LANGUAGE_CHARS_MAX: usize = 35;
+/// Most channels of one account.
+pub const CHANNELS_PER_ACCOUNT_MAX: usize = 10;
 
 /// One channel.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,10 +34,24 @@ pub struct Channel {
     pub owner: Option<AccountId>,
     /// What people read above the player. At most [`TITLE_CHARS_MAX`] characters.
     pub title: String,
+    /// What people read below the player. At most [`DESCRIPTION_CHARS_MAX`] characters.
+    pub description: String,
+    /// What it is about, in the owner's words. At most [`TAGS_MAX`] of [`TAG_CHARS_MAX`] characters.
+    pub tags: Vec<String>,
+    /// What kind of thing it shows, such as a game's name. At most [`CATEGORY_CHARS_MAX`] characters.
+    pub category: String,
+    /// The language spoken, as BCP 47 writes it; empty when it is not said.
+    pub language: String,
+    /// Who may watch, and who is told that it exists.
+    pub visibility: Visibility,
+    /// How much safety is given away for speed.
+    pub latency: Latency,
     /// What a second publisher gets while one is live.
     pub conflict: Conflict,
     /// When it was made.
     pub created_at: Timestamp,
+    /// Grows with each change; [`Channels::update_channel`] compares it.
+    pub version: u32,
 }
 
 impl Channel {
@@ -37,11 +63,75 @@ impl Channel {
             title: name.to_string(),
             name,
             owner,
+            description: String::new(),
+            tags: Vec::new(),
+            category: String::new(),
+            language: String::new(),
+            visibility: Visibility::Public,
+            latency: Latency::Low,
             conflict: Conflict::TakeOver,
             created_at: crate::store_time(Timestamp::now()),
+            version: 1,
         }
     }
 }
+
+macro_rules! named {
+    ($name:ident { $($variant:ident = $text:literal),+ }) => {
+        impl $name {
+            /// Every one there is.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+
+            /// Its name in the store and in the API.
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text),+ }
+            }
+
+            /// Reads what [`Self::as_str`] wrote.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$variant),)+ _ => None }
+            }
+        }
+    };
+}
+
+/// Who may watch, and who is told that it exists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Visibility {
+    /// Everyone, and it stands in lists.
+    #[default]
+    Public,
+    /// Everyone who knows its name; it stands in no list.
+    Unlisted,
+    /// Who has a signed address, its owner and its moderators.
+    Private,
+    /// Who is logged in and has a role in it, besides its owner.
+    Members,
+}
+named!(Visibility { Public = "public", Unlisted = "unlisted", Private = "private", Members = "members" });
+
+impl Visibility {
+    /// Whether watching needs a signed address.
+    #[must_use]
+    pub fn is_closed(self) -> bool {
+        matches!(self, Self::Private | Self::Members)
+    }
+}
+
+/// How much safety is given away for speed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Latency {
+    /// WebRTC where the viewer can: well under a second.
+    Realtime,
+    /// The page chooses: WebRTC, else Low-Latency HLS.
+    #[default]
+    Low,
+    /// HLS with more in the buffer, for viewers on bad networks.
+    Normal,
+}
+named!(Latency { Realtime = "realtime", Low = "low", Normal = "normal" });
 
 /// What a second publisher gets while one is live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -53,22 +143,7 @@ pub enum Conflict {
     Refuse,
 }
 
-impl Conflict {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Self::TakeOver => "take_over",
-            Self::Refuse => "refuse",
-        }
-    }
-
-    pub(crate) fn parse(text: &str) -> Option<Self> {
-        match text {
-            "take_over" => Some(Self::TakeOver),
-            "refuse" => Some(Self::Refuse),
-            _ => None,
-        }
-    }
-}
+named!(Conflict { TakeOver = "take_over", Refuse = "refuse" });
 
 /// Channels, kept.
 pub trait Channels: Send + Sync + 'static {
@@ -88,6 +163,13 @@ pub trait Channels: Send + Sync + 'static {
     /// Those of `names` that exist, in no order.
     fn channels_named(&self, names: Vec<ChannelName>) -> Answer<'_, Vec<Channel>>;
 
-    /// Sets what a second publisher gets. [`Error::Missing`](crate::Error::Missing) without such a channel.
-    fn set_conflict(&self, channel: ChannelId, conflict: Conflict) -> Answer<'_, ()>;
+    /// The channel with that id.
+    fn channel(&self, id: ChannelId) -> Answer<'_, Option<Channel>>;
+
+    /// An account's channels, by name.
+    fn channels_of(&self, owner: AccountId) -> Answer<'_, Vec<Channel>>;
+
+    /// Replaces the channel by `channel` and counts its version up, if the kept one still has `channel.version`; id,
+    /// name, owner and time of making stay. False when somebody else changed it, or it is gone.
+    fn update_channel(&self, channel: Channel) -> Answer<'_, bool>;
 }

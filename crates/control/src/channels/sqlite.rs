@@ -1,9 +1,9 @@
 //! Channels in SQLite.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
-use weir_identity::{ChannelId, ChannelName};
+use weir_identity::{AccountId, ChannelId, ChannelName};
 
-use super::{Channel, Channels, Conflict};
+use super::{Channel, Channels, Conflict, Latency, Visibility};
 use crate::{
     error::Error,
     keys::{self, Key},
@@ -11,7 +11,8 @@ use crate::{
     store::Answer,
 };
 
-const COLUMNS: &str = "id, name, owner, title, conflict, created_at_ms";
+const COLUMNS: &str = "id, name, owner, title, conflict, created_at_ms, description, tags, category, language, visibility, \
+     latency, version";
 
 impl Channels for Sqlite {
     fn add_channel(&self, channel: Channel) -> Answer<'_, ()> {
@@ -48,20 +49,48 @@ impl Channels for Sqlite {
         })
     }
 
-    fn set_conflict(&self, channel: ChannelId, conflict: Conflict) -> Answer<'_, ()> {
+    fn channel(&self, id: ChannelId) -> Answer<'_, Option<Channel>> {
+        self.read(move |db| {
+            let mut query = db.prepare_cached(&format!("SELECT {COLUMNS} FROM channels WHERE id = ?1"))?;
+            Ok(query.query_row([id.to_string()], channel).optional()?)
+        })
+    }
+
+    fn channels_of(&self, owner: AccountId) -> Answer<'_, Vec<Channel>> {
+        self.read(move |db| {
+            let mut query =
+                db.prepare_cached(&format!("SELECT {COLUMNS} FROM channels WHERE owner = ?1 ORDER BY name"))?;
+            Ok(query.query_map([owner.to_string()], channel)?.collect::<Result<_, _>>()?)
+        })
+    }
+
+    fn update_channel(&self, channel: Channel) -> Answer<'_, bool> {
         self.write(move |db| {
             let changed = db.execute(
-                "UPDATE channels SET conflict = ?2 WHERE id = ?1",
-                params![channel.to_string(), conflict.as_str()],
+                "UPDATE channels SET title = ?3, conflict = ?4, description = ?5, tags = ?6, category = ?7,
+                     language = ?8, visibility = ?9, latency = ?10, version = version + 1
+                 WHERE id = ?1 AND version = ?2",
+                params![
+                    channel.id.to_string(),
+                    channel.version,
+                    channel.title,
+                    channel.conflict.as_str(),
+                    channel.description,
+                    tags(&channel),
+                    channel.category,
+                    channel.language,
+                    channel.visibility.as_str(),
+                    channel.latency.as_str(),
+                ],
             )?;
-            if changed == 1 { Ok(()) } else { Err(Error::Missing) }
+            Ok(changed == 1)
         })
     }
 }
 
 pub(crate) fn insert(db: &Connection, channel: &Channel) -> Result<(), Error> {
     db.execute(
-        &format!("INSERT INTO channels ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"),
+        &format!("INSERT INTO channels ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"),
         params![
             channel.id.to_string(),
             channel.name.as_str(),
@@ -69,9 +98,21 @@ pub(crate) fn insert(db: &Connection, channel: &Channel) -> Result<(), Error> {
             channel.title,
             channel.conflict.as_str(),
             channel.created_at.as_millisecond(),
+            channel.description,
+            tags(channel),
+            channel.category,
+            channel.language,
+            channel.visibility.as_str(),
+            channel.latency.as_str(),
+            channel.version,
         ],
     )?;
     Ok(())
+}
+
+/// A list of texts, as JSON.
+fn tags(channel: &Channel) -> String {
+    serde_json::to_string(&channel.tags).expect("a list of texts is JSON")
 }
 
 fn one(db: &Connection, name: &ChannelName) -> Result<Option<Channel>, Error> {
@@ -87,5 +128,12 @@ fn channel(row: &Row<'_>) -> rusqlite::Result<Channel> {
         title: row.get(3)?,
         conflict: column::read(row, 4, Conflict::parse)?,
         created_at: column::time(row, 5)?,
+        description: row.get(6)?,
+        tags: column::json(row, 7)?,
+        category: row.get(8)?,
+        language: row.get(9)?,
+        visibility: column::read(row, 10, Visibility::parse)?,
+        latency: column::read(row, 11, Latency::parse)?,
+        version: row.get(12)?,
     })
 }

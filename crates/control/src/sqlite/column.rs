@@ -31,6 +31,13 @@ pub(crate) fn read<T>(row: &Row<'_>, index: usize, read: fn(&str) -> Option<T>) 
     })
 }
 
+/// A text that is JSON.
+pub(crate) fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, index: usize) -> rusqlite::Result<T> {
+    let text: String = row.get(index)?;
+    serde_json::from_str(&text)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(index, Type::Text, Box::new(error)))
+}
+
 /// A time, kept in milliseconds.
 pub(crate) fn time(row: &Row<'_>, index: usize) -> rusqlite::Result<Timestamp> {
     let milliseconds = row.get(index)?;

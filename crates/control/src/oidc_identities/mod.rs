@@ -1,0 +1,37 @@
+//! Accounts elsewhere that open an account here (OpenID Connect).
+
+mod sqlite;
+
+use jiff::Timestamp;
+use weir_identity::AccountId;
+
+use crate::store::Answer;
+
+/// Most identities of one account.
+pub const IDENTITIES_PER_ACCOUNT_MAX: usize = 10;
+
+/// Somebody, as a provider knows them: `iss` and `sub` of an ID token (OpenID Connect Core §2).
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OidcIdentity {
+    /// The provider.
+    pub issuer: String,
+    /// The provider's name for them; never reused there.
+    pub subject: String,
+}
+
+/// Identities, kept.
+pub trait OidcIdentities: Send + Sync + 'static {
+    /// Whose identity it is.
+    fn account_of_identity(&self, identity: OidcIdentity) -> Answer<'_, Option<AccountId>>;
+
+    /// Links an identity to an account. [`Error::Exists`](crate::Error::Exists) when it is linked already,
+    /// [`Error::TooMany`](crate::Error::TooMany) past [`IDENTITIES_PER_ACCOUNT_MAX`],
+    /// [`Error::Missing`](crate::Error::Missing) without the account.
+    fn link_identity(&self, identity: OidcIdentity, account: AccountId, at: Timestamp) -> Answer<'_, ()>;
+
+    /// An account's identities, in order.
+    fn identities_of(&self, account: AccountId) -> Answer<'_, Vec<OidcIdentity>>;
+
+    /// Unlinks one of an account's identities. False when it has no such one.
+    fn unlink_identity(&self, identity: OidcIdentity, account: AccountId) -> Answer<'_, bool>;
+}
