@@ -2,14 +2,18 @@
 //!
 //! One ring a publish. A frame leaves the ring when its last subscriber has read it; a subscriber that falls behind by
 //! more than [`BUS_LAG_MAX`] events hears [`Event::Lost`], and then nothing before the next keyframe. The publisher
-//! never waits.
+//! never waits. Where it is asked to, a bus keeps what came since the last keyframe for those who come late.
 
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::sync::broadcast::{self, error::RecvError, error::TryRecvError};
 
-use crate::{frame::Frame, frame::TrackId, track::Track};
+use crate::{
+    frame::{Frame, TrackId},
+    gop::{Gop, Unit},
+    track::Track,
+};
 
 /// Events a subscriber may lag before it skips to the next keyframe: 2 s at 60 fps with 48 kHz AAC beside it.
 pub const BUS_LAG_MAX: usize = 256;
@@ -33,11 +37,16 @@ pub enum Event {
 pub(crate) struct Bus {
     ring: broadcast::Sender<Event>,
     tracks: Mutex<Vec<Arc<Track>>>,
+    /// What came since the last keyframe, where that is kept. Locked after `tracks`, and while the ring is written to:
+    /// what it holds at any moment is exactly what the ring had until then.
+    gop: Option<Mutex<Gop<Frame>>>,
 }
 
 impl Bus {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { ring: broadcast::Sender::new(BUS_LAG_MAX), tracks: Mutex::default() })
+    /// A bus that keeps what came since the last keyframe, or one that does not.
+    pub(crate) fn new(keeps_gop: bool) -> Arc<Self> {
+        let gop = keeps_gop.then(Mutex::default);
+        Arc::new(Self { ring: broadcast::Sender::new(BUS_LAG_MAX), tracks: Mutex::default(), gop })
     }
 
     /// Sets a track. Returns false when the publish has too many; nothing changes then.
@@ -46,7 +55,12 @@ impl Bus {
         let track = Arc::new(track);
         match tracks.iter().position(|known| known.id == track.id) {
             Some(at) if tracks[at] == track => return true,
-            Some(at) => tracks[at] = track.clone(),
+            Some(at) => {
+                tracks[at] = track.clone();
+                if let Some(gop) = &self.gop {
+                    gop.lock().forget(track.id);
+                }
+            }
             None if tracks.len() == TRACKS_MAX => return false,
             None => tracks.push(track.clone()),
         }
@@ -56,7 +70,19 @@ impl Bus {
     }
 
     pub(crate) fn send(&self, frame: Frame) {
+        let Some(gop) = &self.gop else {
+            let _ = self.ring.send(Event::Frame(frame));
+            return;
+        };
+        let video = self.is_video(frame.track);
+        let unit = Unit { track: frame.track, video, keyframe: frame.keyframe, bytes: frame.data.len() };
+        let mut gop = gop.lock();
+        gop.push(unit, frame.clone());
         let _ = self.ring.send(Event::Frame(frame));
+    }
+
+    fn is_video(&self, id: TrackId) -> bool {
+        self.tracks.lock().iter().any(|track| track.id == id && track.params.is_video())
     }
 
     pub(crate) fn tracks(&self) -> Vec<Arc<Track>> {
@@ -68,6 +94,22 @@ impl Bus {
         Subscriber {
             ring: self.ring.subscribe(),
             greeting: tracks.iter().rev().cloned().collect(),
+            kept: Vec::new().into_iter(),
+            waits_for_keyframe: false,
+            ended,
+            bus: self.clone(),
+        }
+    }
+
+    /// Listens from the last keyframe on: nothing is lost or doubled between what was kept and what comes.
+    pub(crate) fn subscribe_from_keyframe(self: &Arc<Self>, ended: tokio::sync::watch::Receiver<bool>) -> Subscriber {
+        let tracks = self.tracks.lock();
+        let gop = self.gop.as_ref().map(|gop| gop.lock());
+        let kept: Vec<Frame> = gop.as_ref().map(|gop| gop.iter().cloned().collect()).unwrap_or_default();
+        Subscriber {
+            ring: self.ring.subscribe(),
+            greeting: tracks.iter().rev().cloned().collect(),
+            kept: kept.into_iter(),
             waits_for_keyframe: false,
             ended,
             bus: self.clone(),
@@ -84,7 +126,7 @@ pub struct Feed {
 
 impl Default for Feed {
     fn default() -> Self {
-        Self { bus: Bus::new(), ended: tokio::sync::watch::Sender::new(false) }
+        Self { bus: Bus::new(false), ended: tokio::sync::watch::Sender::new(false) }
     }
 }
 
@@ -124,6 +166,8 @@ pub struct Subscriber {
     ring: broadcast::Receiver<Event>,
     /// Tracks yet to be told, last first.
     greeting: Vec<Arc<Track>>,
+    /// Frames from before it began to listen, told after the tracks.
+    kept: std::vec::IntoIter<Frame>,
     waits_for_keyframe: bool,
     ended: tokio::sync::watch::Receiver<bool>,
     bus: Arc<Bus>,
@@ -135,6 +179,9 @@ impl Subscriber {
         loop {
             if let Some(track) = self.greeting.pop() {
                 return Some(Event::Track(track));
+            }
+            if let Some(frame) = self.kept.next() {
+                return Some(Event::Frame(frame));
             }
             let received = match self.try_ring() {
                 Some(received) => received,
@@ -162,6 +209,9 @@ impl Subscriber {
         loop {
             if let Some(track) = self.greeting.pop() {
                 return Some(Event::Track(track));
+            }
+            if let Some(frame) = self.kept.next() {
+                return Some(Event::Frame(frame));
             }
             match self.try_ring()? {
                 Ok(event) => {
@@ -281,7 +331,7 @@ mod tests {
 
     #[test]
     fn a_late_subscriber_hears_the_tracks_first() {
-        let bus = Bus::new();
+        let bus = Bus::new(false);
         bus.set_track(video(640));
         bus.set_track(audio());
         bus.send(frame(TrackId::VIDEO, 0, true));
@@ -292,7 +342,7 @@ mod tests {
 
     #[test]
     fn unchanged_parameters_are_not_told_again() {
-        let bus = Bus::new();
+        let bus = Bus::new(false);
         let (_ended, mut subscriber) = subscribe(&bus);
         bus.set_track(video(640));
         bus.set_track(video(640));
@@ -302,7 +352,7 @@ mod tests {
 
     #[test]
     fn a_slow_reader_goes_on_at_the_next_keyframe() {
-        let bus = Bus::new();
+        let bus = Bus::new(false);
         bus.set_track(video(640));
         bus.set_track(audio());
         let (_ended, mut slow) = subscribe(&bus);
@@ -318,9 +368,50 @@ mod tests {
         assert_eq!(drain(&mut slow), "V1001 a1002");
     }
 
+    /// A bus that keeps, and what a listener from the last keyframe hears of it at once.
+    fn keeping() -> (Arc<Bus>, impl Fn(&Arc<Bus>) -> Subscriber) {
+        let bus = Bus::new(true);
+        bus.set_track(video(640));
+        bus.set_track(audio());
+        let (_, ended) = tokio::sync::watch::channel(false);
+        (bus, move |bus: &Arc<Bus>| bus.subscribe_from_keyframe(ended.clone()))
+    }
+
+    #[test]
+    fn a_late_subscriber_begins_with_the_last_keyframe_if_it_wants() {
+        let (bus, from_keyframe) = keeping();
+        for at in 0..5 {
+            bus.send(frame(TrackId::VIDEO, at, at % 3 == 0));
+        }
+        bus.send(frame(TrackId::AUDIO, 5, true));
+        let mut late = from_keyframe(&bus);
+        bus.send(frame(TrackId::VIDEO, 6, false));
+        assert_eq!(drain(&mut late), "video:640 audio V3 v4 a5 v6");
+        let (_ended, mut plain) = subscribe(&bus);
+        assert_eq!(drain(&mut plain), "video:640 audio");
+        bus.set_track(video(1280));
+        assert_eq!(drain(&mut from_keyframe(&bus)), "video:1280 audio", "old pictures are no use to a new decoder");
+    }
+
+    #[test]
+    fn nothing_is_lost_or_doubled_between_what_was_kept_and_what_comes() {
+        let (bus, from_keyframe) = keeping();
+        bus.send(frame(TrackId::VIDEO, 0, true));
+        let sending = std::thread::spawn({
+            let bus = bus.clone();
+            move || (1..200).for_each(|at| bus.send(frame(TrackId::VIDEO, at, false)))
+        });
+        let mut late: Vec<Subscriber> = (0..50).map(|_| from_keyframe(&bus)).collect();
+        sending.join().unwrap();
+        let all = (1..200).fold("video:640 audio V0".to_owned(), |all, at| format!("{all} v{at}"));
+        for late in &mut late {
+            assert_eq!(drain(late), all);
+        }
+    }
+
     #[test]
     fn tracks_are_limited() {
-        let bus = Bus::new();
+        let bus = Bus::new(false);
         for id in 0..TRACKS_MAX as u8 {
             assert!(bus.set_track(Track { id: TrackId(id), ..audio() }));
         }
@@ -341,7 +432,7 @@ mod tests {
 
     #[tokio::test]
     async fn the_end_comes_after_what_was_sent() {
-        let bus = Bus::new();
+        let bus = Bus::new(false);
         let (ended, mut subscriber) = subscribe(&bus);
         bus.send(frame(TrackId::VIDEO, 0, true));
         ended.send_replace(true);

@@ -8,18 +8,19 @@ use std::{
     fmt,
     sync::{
         Arc, OnceLock,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::SystemTime,
 };
 
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use weir_identity::{ChannelName, KeyId, PublishId};
 
 use crate::{
     bus::{Bus, Subscriber},
     frame::Frame,
+    notice::{Notice, Notices},
     track::Track,
 };
 
@@ -124,6 +125,9 @@ pub struct Live {
     bus: Arc<Bus>,
     /// Whether the publisher's metadata promised video and sound.
     announced: Mutex<Announced>,
+    notices: Notices,
+    /// Holds one request until the publisher takes it.
+    keyframe_wanted: Notify,
     kick: watch::Sender<Option<Kick>>,
     ended: watch::Sender<bool>,
     end_reason: OnceLock<EndReason>,
@@ -143,6 +147,36 @@ impl Live {
     #[must_use]
     pub fn subscribe(&self) -> Subscriber {
         self.bus.subscribe(self.ended.subscribe())
+    }
+
+    /// Listens from the last keyframe on, if this publish keeps what came since ([`Registry::keep_gops`]); otherwise
+    /// from now on. What was kept comes first, and nothing is lost or doubled between it and what comes.
+    #[must_use]
+    pub fn subscribe_from_keyframe(&self) -> Subscriber {
+        self.bus.subscribe_from_keyframe(self.ended.subscribe())
+    }
+
+    /// Asks the publisher for a keyframe of every video track. One that cannot be asked (RTMP) does not hear of it;
+    /// requests that come before the publisher has looked are one.
+    pub fn request_keyframe(&self) {
+        self.keyframe_wanted.notify_one();
+    }
+
+    /// Notes what the streamer should hear. One of the same subject is replaced; beyond
+    /// [`crate::notice::NOTICES_MAX`] subjects nothing is noted. Whether it is news.
+    pub fn notice(&self, notice: Notice) -> bool {
+        self.notices.set(notice)
+    }
+
+    /// What was noted about `subject` is over.
+    pub fn notice_over(&self, subject: &str) {
+        self.notices.clear(subject);
+    }
+
+    /// What the streamer should hear, in the order in which it was noted first.
+    #[must_use]
+    pub fn notices(&self) -> Vec<Notice> {
+        self.notices.all()
     }
 
     /// The tracks known so far.
@@ -191,6 +225,7 @@ struct Inner {
     live: Mutex<HashMap<ChannelName, Arc<Live>>>,
     observer: OnceLock<Box<dyn Observer>>,
     publishers_max: usize,
+    keeps_gops: AtomicBool,
 }
 
 /// All publishes of this node. Cheap to clone.
@@ -201,7 +236,18 @@ impl Registry {
     /// An empty registry that carries at most `publishers_max` publishes.
     #[must_use]
     pub fn new(publishers_max: usize) -> Self {
-        Self(Arc::new(Inner { live: Mutex::default(), observer: OnceLock::new(), publishers_max }))
+        Self(Arc::new(Inner {
+            live: Mutex::default(),
+            observer: OnceLock::new(),
+            publishers_max,
+            keeps_gops: AtomicBool::new(false),
+        }))
+    }
+
+    /// Whether publishes that begin from now on keep what came since their last keyframe, for those who come late. Costs
+    /// each of them up to [`crate::gop::GOP_BYTES_MAX`], commonly the bytes of 2 s. Off at first.
+    pub fn keep_gops(&self, keep: bool) {
+        self.0.keeps_gops.store(keep, Relaxed);
     }
 
     /// Sets who hears of new publishes. Only the first call counts.
@@ -219,8 +265,10 @@ impl Registry {
             publish,
             started: SystemTime::now(),
             counts: Counts::default(),
-            bus: Bus::new(),
+            bus: Bus::new(self.0.keeps_gops.load(Relaxed)),
             announced: Mutex::default(),
+            notices: Notices::default(),
+            keyframe_wanted: Notify::new(),
             kick: watch::Sender::new(None),
             ended: watch::Sender::new(false),
             end_reason: OnceLock::new(),
@@ -308,6 +356,12 @@ impl Publisher {
         self.live.bus.send(frame);
     }
 
+    /// Waits until a keyframe is wanted ([`Live::request_keyframe`]); all requests since the last answer are one. Cancel
+    /// safe. For one task of the publisher.
+    pub async fn keyframe_wanted(&self) {
+        self.live.keyframe_wanted.notified().await;
+    }
+
     /// Waits until the publisher is told to go. Cancel safe.
     pub async fn kicked(&self) -> Kick {
         let mut kick = self.live.kick.subscribe();
@@ -332,7 +386,10 @@ impl Drop for Publisher {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::*;
+    use crate::{Timestamp, TrackId, TrackParams, VideoCodec, VideoParams};
 
     fn publish(channel: &str, conflict: Conflict) -> Publish {
         Publish { channel: ChannelName::parse(channel).unwrap(), key: KeyId::new(), conflict, protocol: "rtmp" }
@@ -378,6 +435,46 @@ mod tests {
         live.ended().await;
         assert_eq!(live.end_reason(), Some(EndReason::Left));
         assert!(registry.is_empty());
+    }
+
+    #[tokio::test]
+    async fn keyframes_that_are_asked_for_together_are_one() {
+        let publisher = Registry::new(1).publish(publish("anna", Conflict::TakeOver)).unwrap();
+        publisher.live().request_keyframe();
+        publisher.live().request_keyframe();
+        publisher.keyframe_wanted().await;
+        tokio::select! {
+            biased;
+            () = publisher.keyframe_wanted() => panic!("nobody asked again"),
+            () = std::future::ready(()) => {}
+        }
+        publisher.live().request_keyframe();
+        publisher.keyframe_wanted().await;
+    }
+
+    #[test]
+    fn only_publishes_that_begin_later_keep_their_last_pictures() {
+        let registry = Registry::new(9);
+        let keeps = |publisher: &Publisher| {
+            let params = VideoParams {
+                codec: VideoCodec::Vp9,
+                config: Bytes::new(),
+                width: 2,
+                height: 2,
+                frame_rate: None,
+                rfc6381: "vp09".into(),
+            };
+            publisher.set_track(Track { id: TrackId::VIDEO, params: TrackParams::Video(params) });
+            let (time, data) = (Timestamp::default(), Bytes::new());
+            let arrived = std::time::Instant::now();
+            publisher.send(Frame { track: TrackId::VIDEO, pts: time, dts: time, keyframe: true, arrived, data });
+            let mut late = publisher.live().subscribe_from_keyframe();
+            std::iter::from_fn(|| late.try_recv()).count() == 2
+        };
+        let plain = registry.publish(publish("anna", Conflict::TakeOver)).unwrap();
+        registry.keep_gops(true);
+        let keeping = registry.publish(publish("berta", Conflict::TakeOver)).unwrap();
+        assert!(!keeps(&plain) && keeps(&keeping));
     }
 
     #[tokio::test]
