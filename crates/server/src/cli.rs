@@ -50,6 +50,19 @@ pub(crate) enum Command {
         #[command(subcommand)]
         call: ConfigCall,
     },
+    /// What the server starts for work that may fail without it: nothing for people to call.
+    #[command(hide = true)]
+    Worker {
+        #[command(subcommand)]
+        call: WorkerCall,
+    },
+}
+
+/// Work in a process of its own.
+#[derive(Debug, Subcommand)]
+pub(crate) enum WorkerCall {
+    /// Convert one track, over the socket that is standard input.
+    Repair,
 }
 
 /// What can be done with channels.

@@ -54,5 +54,6 @@ fn run(command: cli::Command) -> Result<(), Failure> {
         Command::Channel { settings, call } => command::block_on(command::channel::run(&settings, call)),
         Command::Demo { settings, url, key } => command::demo::run(&settings, url, key),
         Command::Config { call } => command::config::run(call),
+        Command::Worker { call: cli::WorkerCall::Repair } => Ok(weir_packager::repair::worker::run()?),
     }
 }

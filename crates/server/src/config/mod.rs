@@ -37,6 +37,8 @@ pub(crate) struct Config {
     pub(crate) hls: Hls,
     /// How many streams there may be, how long they live, where their segments lie.
     pub(crate) streams: Streams,
+    /// Conversion of what viewers cannot take as it is sent.
+    pub(crate) repair: weir_packager::repair::Config,
     /// How media is handed to viewers.
     pub(crate) edge: weir_edge::Config,
     /// Where accounts, channels and keys are kept.
@@ -67,6 +69,7 @@ impl Default for Config {
             ingest: weir_ingest::Config::default(),
             hls: Hls::default(),
             streams: Streams::default(),
+            repair: weir_packager::repair::Config::default(),
             edge: weir_edge::Config::default(),
             store: weir_control::Config::default(),
             first_start: weir_control::first_start::Config::default(),
@@ -94,6 +97,7 @@ impl Config {
         if self.hls.window > WINDOW_MAX {
             return Err(("hls.window".into(), "must be at most 10m: it is kept for every stream".into()));
         }
+        self.repair.validate().map_err(below("repair"))?;
         self.edge.validate().map_err(below("edge"))?;
         self.store.validate().map_err(below("store"))?;
         self.first_start.validate().map_err(below("first_start"))?;
