@@ -9,6 +9,7 @@ pub mod agreed;
 mod config;
 pub mod path;
 pub mod rtp;
+pub mod sdp;
 pub mod send;
 pub mod socket;
 
