@@ -11,6 +11,8 @@ export class Problem extends Error {
     /** The problem's stable type, if the answer had one. */
     readonly type: string | null,
     message: string,
+    /** After how many milliseconds the server wants to be asked again, if it said so. */
+    readonly retryAfter: number | null = null,
   ) {
     super(message);
   }
@@ -29,18 +31,21 @@ export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
   } catch (error) {
     throw new Problem(0, null, String(error));
   }
-  throw await problem(response);
+  throw await problemOf(response);
 }
 
-async function problem(response: Response): Promise<Problem> {
+/** What an answer that is not the wanted one says. */
+export async function problemOf(response: Response): Promise<Problem> {
   const body: unknown = await response.json().catch(() => null);
   const field = (key: string): string | null => {
     const value: unknown = body && typeof body === "object" ? Reflect.get(body, key) : null;
     return typeof value === "string" ? value : null;
   };
+  const seconds = Number(response.headers.get("Retry-After") ?? Number.NaN);
   return new Problem(
     response.status,
     field("type"),
     field("detail") ?? field("title") ?? response.statusText,
+    Number.isFinite(seconds) ? seconds * 1_000 : null,
   );
 }

@@ -18,6 +18,8 @@ export interface Engine {
 export interface Progress {
   /** The server's wall clock when it received what is on screen now, in milliseconds since 1970; null if the stream does not say. */
   receivedAt: number | null;
+  /** Seconds from the server to the screen, where the engine measures it by itself. */
+  delay?: number | null;
   /** Seconds between the newest media there is and what is on screen. */
   behind: number;
   /** Seconds that `behind` should be, as the server asks. */
@@ -55,8 +57,12 @@ export type EngineEvent =
   | { type: "unanswered" }
   /** Nothing will follow what is loaded. */
   | { type: "complete" }
-  /** The engine cannot go on; a new one may. */
-  | { type: "broken" }
+  /** The engine cannot go on; a new one may, and not before `after` milliseconds if the server said so. */
+  | { type: "broken"; after?: number }
+  /** The far end ended it: the stream is over, or goes on elsewhere. */
+  | { type: "closed" }
+  /** The picture stands still, where the video element does not tell. */
+  | { type: "stalled" }
   /** This browser cannot decode the stream. */
   | { type: "unsupported" }
   | { type: "qualities"; qualities: Quality[]; chosen: string | null; playing: string | null }

@@ -14,6 +14,8 @@ const DRAINED_AFTER_MS = 3_000;
 const STUCK_AFTER_MS = 2_000;
 /** After a pause, further behind than this goes to the live edge, in seconds. */
 const RESUME_BEHIND_S = 1.5;
+/** How well an engine's own measurement of the delay is known, in seconds. */
+const MEASURED_WITHIN_S = 0.05;
 /** The measured latency is shown once the server's clock is known this well, in milliseconds. */
 const CLOCK_GOOD_MS = 400;
 
@@ -225,7 +227,8 @@ export class LivePlayer {
     else if (this.video.playbackRate !== next.rate) this.video.playbackRate = next.rate;
   }
 
-  private latency({ receivedAt }: Progress): Latency | null {
+  private latency({ receivedAt, delay = null }: Progress): Latency | null {
+    if (delay !== null) return { seconds: delay, uncertainty: MEASURED_WITHIN_S };
     const offset = this.clock.offset();
     if (receivedAt === null || !offset || offset.uncertainty > CLOCK_GOOD_MS) return null;
     const serverNow = performance.timeOrigin + performance.now() + offset.value;

@@ -102,6 +102,20 @@ test("no answer tells nothing: it goes on asking and shows what it showed", () =
   check([...watching, broken, answered(false)], "offline", ask);
 });
 
+test("a server that is full is asked again when it says", () => {
+  check([opened, { type: "broken", after: 20_000 }], "reconnecting", "stop, ask 20000");
+  check([opened, { type: "broken", after: 3_600_000 }], "reconnecting", "stop, ask 60000");
+});
+
+test("what the far end ended is over if the API says so, and goes on otherwise", () => {
+  const closed: Input = { type: "closed" };
+  check([...watching, closed], "reconnecting", "stop, ask 500");
+  check([...watching, closed, answered(false)], "ended", ask);
+  check([...watching, closed, answered(true)], "reconnecting", "start");
+  check([...watching, closed, answered(true), missing], "ended", `stop, ${ask}`);
+  check([opened, found("a"), closed, answered(false)], "offline", ask);
+});
+
 test("a codec the browser lacks is said once", () => {
   check([opened, found("a"), { type: "unsupported" }], "unsupported", "stop");
 });

@@ -37,6 +37,8 @@ export interface State {
   complete: boolean;
   /** Engines that broke one after another without a frame between. */
   failures: number;
+  /** The far end ended what was shown; the API tells whether that was the stream's end. */
+  closed: boolean;
 }
 
 export type Input =
@@ -44,7 +46,8 @@ export type Input =
   | { type: "found"; session: string }
   | { type: "missing" }
   | { type: "complete" }
-  | { type: "broken" }
+  | { type: "broken"; after?: number }
+  | { type: "closed" }
   | { type: "unsupported" }
   /** A frame was shown. */
   | { type: "moved" }
@@ -70,6 +73,8 @@ export interface Step {
 
 /** Between two questions of a page that waits for the stream, in milliseconds. */
 export const ASK_EVERY_MS = 3_000;
+/** Longest that a server can put the next question off, in milliseconds. */
+const ASK_LATEST_MS = 60_000;
 /** Before the first question after an engine broke, in milliseconds; doubles up to `ASK_EVERY_MS`. */
 const FIRST_RETRY_MS = 500;
 
@@ -83,6 +88,7 @@ export const initial: State = {
   quiet: false,
   complete: false,
   failures: 0,
+  closed: false,
 };
 
 export function step(state: State, input: Input): Step {
@@ -99,18 +105,20 @@ export function step(state: State, input: Input): Step {
     case "found":
       return found(state, input.session);
     case "missing":
-      return stop({ ...state, phase: state.phase === "ended" ? "ended" : "offline" }, ASK_EVERY_MS);
+      return stop({ ...state, phase: gone(state) }, ASK_EVERY_MS);
     case "complete":
       // Opened on a stream that is over already: its end is not worth showing.
       return state.shown ? show({ ...state, complete: true }) : over(state);
     case "drained":
       return state.complete ? over(state) : { state, effects: [] };
     case "broken":
-      return broken(state);
+      return broken(state, input.after);
+    case "closed":
+      return broken({ ...state, closed: state.shown });
     case "unsupported":
       return stop({ ...state, phase: "unsupported" }, null);
     case "moved":
-      return show({ ...state, shown: true, stalled: false, failures: 0 });
+      return show({ ...state, shown: true, stalled: false, failures: 0, closed: false });
     case "stalled":
       return show({ ...state, stalled: true });
     case "quiet":
@@ -136,8 +144,13 @@ function over(state: State): Step {
 function answered(state: State, live: boolean | null): Step {
   if (state.running) return { state, effects: [] };
   if (live === true) return start(state);
-  const phase = live === false && state.phase !== "ended" ? "offline" : state.phase;
+  const phase = live === false ? gone(state) : state.phase;
   return { state: { ...state, phase }, effects: [{ type: "ask", after: ASK_EVERY_MS }] };
+}
+
+/** What a channel without a stream is to someone who did, or did not, see it end. */
+function gone({ phase, closed }: State): Phase {
+  return phase === "ended" || closed ? "ended" : "offline";
 }
 
 function found(state: State, session: string): Step {
@@ -146,9 +159,10 @@ function found(state: State, session: string): Step {
   return { state: { ...state, session, phase: waited ? "connecting" : state.phase }, effects: [] };
 }
 
-function broken(state: State): Step {
+function broken(state: State, notBefore = 0): Step {
   const failures = state.failures + 1;
-  const after = Math.min(ASK_EVERY_MS, FIRST_RETRY_MS * 2 ** (failures - 1));
+  const soon = Math.min(ASK_EVERY_MS, FIRST_RETRY_MS * 2 ** (failures - 1));
+  const after = Math.max(soon, Math.min(notBefore, ASK_LATEST_MS));
   return stop({ ...state, failures, phase: "reconnecting" }, after);
 }
 
