@@ -111,8 +111,12 @@ export class WhepEngine implements Engine {
     if (this.stopped) return;
     this.health.forgive(performance.now());
     if (line === "interrupted") this.report({ type: "stalled" });
-    // Whatever ended it: nothing of it was heard, or it was heard to the end.
-    if (line === "closed") this.report({ type: this.reading?.emitted ? "closed" : "broken" });
+    if (line !== "closed") return;
+    this.stopped = true;
+    clearInterval(this.looking);
+    this.session?.close();
+    // Whatever ended it: nothing of it was seen, or it was seen to its end.
+    this.report({ type: this.reading?.emitted ? "closed" : "broken" });
   }
 
   private async look(): Promise<void> {
