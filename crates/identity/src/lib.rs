@@ -1,13 +1,15 @@
 //! Who and what: ids, channel names and stream keys.
 //!
 //! Read [`name`] (what a channel may be called), [`key`] (the secret a publisher presents, and the only form in
-//! which it is kept), [`id`] (identifiers that sort by the time they were made).
+//! which it is kept), [`token`] (what somebody who is logged in presents), [`id`] (identifiers that sort by the time they
+//! were made).
 //!
 //! No IO, no clock beyond what an id needs. Every other crate may use this one; it uses none of them.
 
 pub mod id;
 pub mod key;
 pub mod name;
+pub mod token;
 
 pub use id::{AccountId, AuditId, ChannelId, FamilyId, KeyId, PublishId};
 pub use key::{InvalidKey, KeyHash, KeySecret, StreamKey};

@@ -22,6 +22,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("gst-plugin-fmp4", "packager"),
     ("rtc", "peer"),
     ("quinn-udp", "peer"),
+    ("jsonwebtoken", "identity"),
     ("rml_rtmp", "ingest"),
     ("rml_amf0", "ingest"),
     ("rusqlite", "control"),
