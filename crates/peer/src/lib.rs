@@ -8,6 +8,7 @@
 pub mod agreed;
 mod config;
 pub mod path;
+pub mod receive;
 pub mod rtp;
 pub mod sdp;
 pub mod send;

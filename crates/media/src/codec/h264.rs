@@ -1,6 +1,8 @@
 //! H.264: `AVCDecoderConfigurationRecord` (ISO/IEC 14496-15 §5.3.3.1) and its first sequence parameter set
 //! (ISO/IEC 14496-10 §7.3.2.1.1, VUI in annex E).
 
+use bytes::{BufMut as _, Bytes, BytesMut};
+
 use super::{
     BadConfig, Picture,
     bits::{Bits, unescape},
@@ -27,6 +29,48 @@ pub(super) fn picture(avcc: &[u8]) -> Result<Picture, BadConfig> {
     let (&[high, low], rest) = rest.split_first_chunk().ok_or(BadConfig::Short)?;
     let sps = rest.get(..usize::from(u16::from_be_bytes([high, low]))).ok_or(BadConfig::Short)?;
     sequence_parameter_set(sps)
+}
+
+/// The record of these parameter sets, for NAL units with lengths of 4 bytes.
+pub(super) fn record(sps: &[Bytes], pps: &[Bytes]) -> Result<Bytes, BadConfig> {
+    /// Parameter sets of each kind that the format has ids for (§7.4.2.1.1, §7.4.2.2), as their count's field allows.
+    const SETS_MAX: (usize, usize) = (31, 255);
+    let first = sps.first().ok_or(BadConfig::Damaged("it has no sequence parameter set"))?;
+    let &[_, profile, constraints, level, ..] = first.as_ref() else { return Err(BadConfig::Short) };
+    let (sps, pps) = (&sps[..sps.len().min(SETS_MAX.0)], &pps[..pps.len().min(SETS_MAX.1)]);
+    let mut record = BytesMut::with_capacity(16 + sps.iter().chain(pps).map(|set| 2 + set.len()).sum::<usize>());
+    record.put_slice(&[1, profile, constraints, level, 0xff, 0xe0 | sps.len() as u8]);
+    put_sets(sps, &mut record)?;
+    record.put_u8(pps.len() as u8);
+    put_sets(pps, &mut record)?;
+    if PROFILES_HIGH.contains(&profile) {
+        let (chroma_format, luma, chroma) = sample_format(first)?;
+        // No sequence parameter set extension follows.
+        record.put_slice(&[0xfc | chroma_format as u8, 0xf8 | luma as u8, 0xf8 | chroma as u8, 0]);
+    }
+    Ok(record.freeze())
+}
+
+fn put_sets(sets: &[Bytes], record: &mut BytesMut) -> Result<(), BadConfig> {
+    for set in sets {
+        let length = u16::try_from(set.len()).map_err(|_| BadConfig::Damaged("a parameter set is too long"))?;
+        record.put_u16(length);
+        record.put_slice(set);
+    }
+    Ok(())
+}
+
+/// Chroma format, and bits beyond 8 of luma and chroma, of a high profile's sequence parameter set.
+fn sample_format(sps: &[u8]) -> Result<(u32, u32, u32), BadConfig> {
+    let plain = unescape(sps);
+    let mut bits = Bits::new(&plain);
+    bits.skip(32)?; // NAL header, profile, constraints, level
+    bits.ue()?; // seq_parameter_set_id
+    let chroma_format = at_most(bits.ue()?, 3)?;
+    if chroma_format == 3 {
+        bits.flag()?; // separate_colour_plane_flag
+    }
+    Ok((chroma_format, at_most(bits.ue()?, 7)?, at_most(bits.ue()?, 7)?))
 }
 
 fn sequence_parameter_set(nal: &[u8]) -> Result<Picture, BadConfig> {

@@ -88,6 +88,15 @@ pub fn reorder_frames(codec: VideoCodec, config: &[u8]) -> Option<u32> {
     }
 }
 
+/// The `AVCDecoderConfigurationRecord` of these parameter sets: NAL units without start codes or lengths, as RTP carries
+/// them. Samples that go with it prefix NAL units with lengths of 4 bytes.
+///
+/// # Errors
+/// [`BadConfig`] when there is no sequence parameter set, or it is cut short or damaged.
+pub fn h264_config(sps: &[Bytes], pps: &[Bytes]) -> Result<Bytes, BadConfig> {
+    h264::record(sps, pps)
+}
+
 /// Width and height, in pixels, of a VP8 keyframe; `None` for other frames and damaged ones.
 #[must_use]
 pub fn vp8_dimensions(frame: &[u8]) -> Option<(u32, u32)> {

@@ -1,0 +1,208 @@
+//! One RTP stream: from packets to whole units, in order, with nothing after a hole before the next keyframe.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::{
+    depacketize::{Depacketizer, Piece, Unit},
+    missing::{Missing, Patience},
+    reorder::{Next, Packet, Place, Reorder},
+};
+use crate::{
+    agreed::Incoming,
+    rtp::{Header, Unwrapper16},
+};
+
+/// How long a hole in video is waited for while it is asked for: four round trips over half the world.
+const PATIENCE_VIDEO: Duration = Duration::from_millis(400);
+/// The same for sound, where a hole costs 20 ms of it and nothing more.
+const PATIENCE_SOUND: Duration = Duration::from_millis(150);
+/// How long a hole is waited for that cannot be asked for: only the network's swaps are to be undone.
+const PATIENCE_UNASKED: Duration = Duration::from_millis(60);
+
+/// A unit, and when it was whole.
+#[derive(Debug)]
+pub(super) struct Arrived {
+    pub(super) unit: Unit,
+    pub(super) at: Instant,
+}
+
+/// What became of a packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    /// It was new.
+    Taken {
+        /// It had been asked for.
+        recovered: bool,
+    },
+    /// A duplicate, or too late.
+    Stale,
+}
+
+pub(super) struct Stream {
+    video: bool,
+    numbers: Unwrapper16,
+    reorder: Reorder,
+    missing: Missing,
+    /// What a stream that jumps must go on with to be believed.
+    far: Option<u16>,
+    depacketizer: Option<(u8, Depacketizer)>,
+    /// Nothing comes out before a keyframe.
+    waiting: bool,
+    /// When the latest of the packets came that came out.
+    latest: Option<Instant>,
+    /// Payloads and units that could not be used.
+    refused: u64,
+    /// Packets that never came.
+    holes: u64,
+}
+
+impl Stream {
+    pub(super) fn new(incoming: &Incoming) -> Self {
+        let give_up = match (incoming.feedback.nack, incoming.video) {
+            (false, _) => PATIENCE_UNASKED,
+            (true, true) => PATIENCE_VIDEO,
+            (true, false) => PATIENCE_SOUND,
+        };
+        Self {
+            video: incoming.video,
+            numbers: Unwrapper16::default(),
+            reorder: Reorder::default(),
+            missing: Missing::new(Patience { nack: incoming.feedback.nack, give_up }),
+            far: None,
+            depacketizer: None,
+            waiting: incoming.video,
+            latest: None,
+            refused: 0,
+            holes: 0,
+        }
+    }
+
+    /// Takes a packet; whole units are appended to `out`. `incoming` is what was agreed on for it.
+    pub(super) fn packet(
+        &mut self,
+        now: Instant,
+        incoming: &Incoming,
+        header: &Header,
+        payload: Bytes,
+        out: &mut Vec<Arrived>,
+    ) -> Fate {
+        let mut sequence = self.numbers.peek(header.sequence);
+        match self.reorder.place(sequence) {
+            Place::Stale => return Fate::Stale,
+            Place::Far if self.far != Some(header.sequence) => {
+                self.far = Some(header.sequence.wrapping_add(1));
+                return Fate::Stale;
+            }
+            Place::Far => {
+                self.restart();
+                sequence = self.numbers.peek(header.sequence);
+            }
+            Place::Ahead => {}
+        }
+        self.far = None;
+        let recovered = self.missing.arrived(now, sequence);
+        if let Some(highest) = self.numbers.highest()
+            && sequence > highest + 1
+            && !self.missing.skipped(now, highest + 1..sequence)
+        {
+            self.missing.forget(sequence);
+            self.reorder.give_up(sequence);
+        }
+        self.numbers.unwrap(header.sequence);
+        let packet = Packet {
+            payload_type: header.payload_type,
+            marker: header.marker,
+            timestamp: header.timestamp,
+            arrived: now,
+            payload,
+        };
+        if self.reorder.pass(sequence) {
+            self.deliver(incoming, &packet, out);
+        } else {
+            self.reorder.insert(sequence, packet);
+            self.drain(incoming, out);
+        }
+        Fate::Taken { recovered }
+    }
+
+    /// Gives up what was waited for long enough; what waited behind it comes out.
+    pub(super) fn handle_timeout(&mut self, now: Instant, incoming: &Incoming, out: &mut Vec<Arrived>) {
+        if let Some(before) = self.missing.give_up(now) {
+            self.reorder.give_up(before);
+            self.drain(incoming, out);
+        }
+    }
+
+    /// Appends the numbers of packets to ask for.
+    pub(super) fn ask(&mut self, now: Instant, out: &mut Vec<u16>) {
+        self.missing.ask(now, out);
+    }
+
+    pub(super) fn timeout(&self) -> Option<Instant> {
+        self.missing.timeout()
+    }
+
+    /// Whether nothing comes out before a keyframe.
+    pub(super) fn waits_for_keyframe(&self) -> bool {
+        self.waiting
+    }
+
+    fn drain(&mut self, incoming: &Incoming, out: &mut Vec<Arrived>) {
+        while let Some(next) = self.reorder.pop() {
+            match next {
+                Next::Packet(packet) => self.deliver(incoming, &packet, out),
+                Next::Hole => self.hole(),
+            }
+        }
+        if let Some(next) = self.reorder.next() {
+            self.missing.forget(next);
+        }
+    }
+
+    fn hole(&mut self) {
+        self.holes += 1;
+        self.waiting = self.video;
+        if let Some((_, depacketizer)) = &mut self.depacketizer {
+            depacketizer.hole();
+        }
+    }
+
+    fn deliver(&mut self, incoming: &Incoming, packet: &Packet, out: &mut Vec<Arrived>) {
+        let at = self.latest.map_or(packet.arrived, |latest| latest.max(packet.arrived));
+        self.latest = Some(at);
+        if packet.payload.is_empty() {
+            return; // a probe for bandwidth
+        }
+        if self.depacketizer.as_ref().is_none_or(|(pt, _)| *pt != packet.payload_type) {
+            let Some(payload) = incoming.payloads.iter().find(|payload| payload.pt == packet.payload_type) else {
+                self.refused += 1;
+                return;
+            };
+            self.depacketizer = Some((packet.payload_type, Depacketizer::new(payload)));
+            self.waiting = self.video;
+        }
+        let Some((_, depacketizer)) = &mut self.depacketizer else { return };
+        let piece = Piece { timestamp: packet.timestamp, marker: packet.marker, payload: &packet.payload };
+        let waiting = &mut self.waiting;
+        let pushed = depacketizer.push(piece, &mut |unit| {
+            *waiting &= !unit.keyframe;
+            if !*waiting {
+                out.push(Arrived { unit, at });
+            }
+        });
+        if pushed.is_err() {
+            self.refused += 1;
+            self.waiting = self.video;
+        }
+    }
+
+    /// The sender began a new line of numbers.
+    fn restart(&mut self) {
+        self.numbers = Unwrapper16::default();
+        self.reorder.restart();
+        self.missing.forget(i64::MAX);
+        self.hole();
+    }
+}

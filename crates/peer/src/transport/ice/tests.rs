@@ -1,0 +1,1 @@
+//! The lite agent, request by request.
