@@ -10,9 +10,21 @@
 //! - [`Sender::handle_timeout`] at [`Sender::poll_timeout`];
 //! - after each of them: send the batch if it has something, and ask [`Sender::keyframe_wanted`].
 
+mod clock;
+mod estimate;
+mod gate;
+mod history;
+mod meter;
+mod outbound;
+mod pacer;
 mod packetize;
 mod packets;
+mod repair;
+mod report;
+mod rtcp;
 mod sender;
+mod stream;
+mod template;
 
 pub use packetize::Packetizer;
 pub use packets::{DATAGRAM_MAX, PAYLOAD_MAX, Packets};

@@ -13,7 +13,7 @@ pub const DATAGRAM_MAX: usize = 1200;
 /// Bytes of a datagram that are kept for what is written per viewer: the RTP header (12), extensions (MID of up to 3
 /// characters, playout delay, transport-wide number, absolute send time: 20), the original sequence number of a
 /// retransmission (2) and the authentication tag (16).
-pub const OVERHEAD_MAX: usize = 12 + 20 + 2 + 16;
+const OVERHEAD_MAX: usize = 12 + 20 + 2 + 16;
 /// Longest RTP payload, in bytes.
 pub const PAYLOAD_MAX: usize = DATAGRAM_MAX - OVERHEAD_MAX;
 

@@ -1,14 +1,46 @@
 //! One viewer.
 
-use std::{sync::Arc, time::Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use weir_media::TrackId;
 
-use super::packets::Packets;
+use super::{
+    clock::{self, Line},
+    estimate::Estimator,
+    gate::{Admission, Gate, Target},
+    history::History,
+    meter::Meter,
+    outbound::{Frame, Outbound, Wire},
+    pacer::{self, Pacer, Queued},
+    packets::Packets,
+    repair::Repair,
+    report,
+    rtcp::{self, Message, Report},
+    stream::Stream,
+};
 use crate::{
     agreed::{Outgoing, RtpCodec},
     socket::Batch,
 };
+
+/// A frame of up to so many packets leaves at once while nothing is known about the link: 115 kB, a keyframe of a
+/// 2.5 Mbit/s stream.
+const BURST_PACKETS: usize = 100;
+/// The estimate over the video's rate, in percent, from which on nothing is paced.
+const HEADROOM_PERCENT: u64 = 150;
+/// How often sender reports are made.
+const REPORT_EVERY: Duration = Duration::from_secs(1);
+/// The second report comes sooner: lip sync and the round trip are known then.
+const REPORT_SECOND: Duration = Duration::from_millis(200);
+/// Frames that are drawn together when a viewer joins are this far apart on its line, in nanoseconds.
+const JOIN_STEP: i64 = 1_000_000;
+/// Lost packets that one compound can ask for. More is no repair.
+const NACKS_MAX: usize = 512;
+/// Round trips above this are damage or a clock that stepped.
+const ROUND_TRIP_MAX: Duration = Duration::from_secs(10);
 
 /// What protects packets on their way out: [`crate::transport::Transport`].
 pub trait Protect {
@@ -50,93 +82,330 @@ pub struct Stats {
     pub bytes: u64,
     /// Packets that were sent again.
     pub retransmissions: u64,
-    /// Packets that the viewer asked for and that were not sent again: too old, or too many.
+    /// Requests for packets that were not met: sent too long ago, sent again just now, or too many.
     pub refused_retransmissions: u64,
     /// Video frames that were left out because the viewer's link was behind.
     pub skipped_frames: u64,
-    /// Changes of the video layer.
+    /// Changes of the video layer, the first one included.
     pub switches: u64,
-    /// Round trip, from receiver reports or retransmission requests, in microseconds; 0 while unknown.
+    /// Round trip by the viewer's last report, in microseconds; 0 while unknown.
     pub round_trip_us: u32,
-    /// Share of packets that the viewer reported lost lately, in thousandths.
+    /// Share of packets that the viewer last reported lost, in thousandths.
     pub loss_permille: u16,
 }
 
 /// Sends a publish to one viewer. See the [module](super) for how it is driven.
 #[derive(Debug)]
 pub struct Sender {
-    outgoing: Vec<Outgoing>,
-    stats: Stats,
+    video: Option<Stream>,
+    audio: Option<Stream>,
+    line: Line,
+    gate: Gate,
+    pacer: Pacer,
+    history: History,
+    repair: Repair,
+    outbound: Outbound,
+    video_rate: Meter,
+    audio_rate: Meter,
+    round_trip: Option<Duration>,
+    cname: [u8; 16],
+    reports: u32,
+    next_report: Option<Instant>,
 }
 
 impl Sender {
     /// A sender for what was agreed. The first video and the first audio section are used.
     #[must_use]
     pub fn new(now: Instant, outgoing: Vec<Outgoing>) -> Self {
-        let _ = now;
-        Self { outgoing, stats: Stats::default() }
+        let first = |video| outgoing.iter().find(|section| section.video == video);
+        let transport_wide = outgoing.iter().any(|section| section.extensions.transport_cc.is_some());
+        let (video, audio) = (first(true).map(Stream::new), first(false).map(Stream::new));
+        Self {
+            cname: cname(video.as_ref().or(audio.as_ref())),
+            video,
+            audio,
+            line: Line::default(),
+            gate: Gate::new(),
+            pacer: Pacer::default(),
+            history: History::default(),
+            repair: Repair::new(),
+            outbound: Outbound::new(Estimator::new(now, transport_wide)),
+            video_rate: Meter::new(now),
+            audio_rate: Meter::new(now),
+            round_trip: None,
+            reports: 0,
+            next_report: None,
+        }
     }
 
     /// Whether frames of this codec can be sent: a payload type was agreed for it.
     #[must_use]
     pub fn accepts(&self, codec: RtpCodec) -> bool {
-        self.outgoing.iter().any(|section| section.payloads.iter().any(|payload| payload.codec == codec))
+        let stream = if codec == RtpCodec::Opus { &self.audio } else { &self.video };
+        stream.as_ref().is_some_and(|stream| stream.payload_type(codec).is_some())
     }
 
     /// Catches up with a publish that is running: `gop` are the video frames from the last keyframe to now. Their
     /// timestamps are drawn together to just before the last one, so that the viewer decodes them at once and is live.
     /// Later frames keep their exact timestamps. Sound in `gop` is left out.
     pub fn join(&mut self, now: Instant, gop: &[Arc<Packets>], transport: &mut impl Protect, batch: &mut Batch) {
-        let _ = (now, gop, transport, batch);
+        let frames: Vec<_> = gop.iter().filter(|packets| packets.is_video() && !packets.is_empty()).collect();
+        let places: Vec<i64> = frames.iter().map(|packets| self.line.place(packets)).collect();
+        let Some(edge) = places.iter().copied().max() else { return };
+        let small = frames.iter().map(|packets| packets.len()).sum::<usize>() <= BURST_PACKETS;
+        for (packets, place) in frames.into_iter().zip(&places) {
+            // Pictures may be reordered: each keeps its rank.
+            let later = places.iter().filter(|other| *other > place).count();
+            self.enqueue(packets, edge - later as i64 * JOIN_STEP); // as few as fit a GOP
+        }
+        let wire = &mut Wire::new(now, transport, batch);
+        self.drain(wire, small);
+        self.report(wire);
     }
 
     /// Takes a frame. What is due now is appended to `batch`, the rest is paced; frames of layers that are not chosen
     /// are left out.
     pub fn send(&mut self, now: Instant, packets: &Arc<Packets>, transport: &mut impl Protect, batch: &mut Batch) {
-        let _ = (now, packets, transport, batch);
+        if packets.is_empty() {
+            return;
+        }
+        let place = self.line.place(packets);
+        let wire = &mut Wire::new(now, transport, batch);
+        if packets.is_video() {
+            let at_once = self.pacer.is_empty() && self.has_headroom(packets.len());
+            if self.enqueue(packets, place) {
+                self.drain(wire, at_once);
+            }
+        } else {
+            self.send_sound(wire, packets, place);
+        }
+        self.report(wire);
     }
 
     /// Takes a compound RTCP packet: NACK, PLI, FIR, transport-wide feedback, receiver reports. Anything else, and
     /// anything damaged, is ignored. Retransmissions leave with the next [`Self::handle_timeout`].
     pub fn rtcp(&mut self, now: Instant, compound: &[u8]) -> Feedback {
-        let _ = (now, compound);
-        Feedback::default()
+        let mut nacks = NACKS_MAX;
+        rtcp::read(compound, |message| match message {
+            Message::Report(report) => self.reported(now, &report),
+            Message::Nack { ssrc, first, more } => {
+                for bit in 0..=16 {
+                    let lost = bit == 0 || more >> (bit - 1) & 1 == 1;
+                    if lost && nacks > 0 {
+                        nacks -= 1;
+                        self.missing(now, ssrc, first.wrapping_add(bit));
+                    }
+                }
+            }
+            Message::KeyframeWanted { ssrc } => {
+                if self.video.as_ref().is_some_and(|video| video.ssrc == ssrc || video.rtx_ssrc == Some(ssrc)) {
+                    self.gate.ask();
+                }
+            }
+            Message::TransportCc(_) => {}
+        });
+        Feedback { keyframe_wanted: self.keyframe_wanted(now) }
     }
 
     /// The track of which a keyframe is needed, if one is: the viewer asked, fell behind or changes layers. At most one
     /// answer in 500 ms.
     pub fn keyframe_wanted(&mut self, now: Instant) -> Option<TrackId> {
-        let _ = now;
-        None
+        self.video.as_ref()?;
+        self.gate.wish(now)
     }
 
     /// When [`Self::handle_timeout`] is due; may lie in the past.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        [self.pacer.due(), self.repair.due(), self.next_report].into_iter().flatten().min()
     }
 
     /// Sends what became due: paced packets, retransmissions, sender reports, probes.
     pub fn handle_timeout(&mut self, now: Instant, transport: &mut impl Protect, batch: &mut Batch) {
-        let _ = (now, transport, batch);
+        let wire = &mut Wire::new(now, transport, batch);
+        self.resend(wire);
+        self.drain(wire, false);
+        self.report(wire);
     }
 
     /// What the viewer's link is believed to carry, in bits per second; `None` until something is known.
     #[must_use]
     pub fn estimate(&self) -> Option<u64> {
-        None
+        self.outbound.estimator.rate()
     }
 
     /// Picks the video layer by the estimate. `layers` is best first; the change happens at the layer's next keyframe.
     /// Without any call the first layer whose keyframe comes is sent.
     pub fn choose(&mut self, now: Instant, layers: &[Layer]) -> Choice {
         let _ = now;
-        Choice { video: layers.first().map(|layer| layer.track) }
+        let video = layers.first().map(|layer| layer.track);
+        if let Some(track) = video {
+            self.gate.aim(Target::Track(track));
+        }
+        Choice { video }
+    }
+
+    /// The layer that is sent now; `None` before the first keyframe and while there is sound only.
+    #[must_use]
+    pub fn layer(&self) -> Option<TrackId> {
+        self.gate.current()
     }
 
     /// What was sent so far.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        self.stats
+        self.outbound.stats
     }
+
+    fn has_headroom(&self, packets: usize) -> bool {
+        match self.estimate() {
+            None => packets <= BURST_PACKETS,
+            Some(rate) => rate.saturating_mul(100) >= self.video_rate.rate().saturating_mul(HEADROOM_PERCENT),
+        }
+    }
+
+    fn send_sound<P: Protect>(&mut self, wire: &mut Wire<'_, P>, packets: &Packets, place: i64) {
+        let Some(stream) = &mut self.audio else { return };
+        let Some((payload_type, _)) = stream.payload_type(packets.codec) else { return };
+        let timestamp = stream.timestamp(place, packets.codec.clock_rate());
+        let frame = Frame { packets, timestamp, picture: 0, last_is_marked: false };
+        for index in 0..packets.len() {
+            self.outbound.media(wire, stream, payload_type, &frame, index);
+        }
+        self.audio_rate.add(wire.now, packets.bytes);
+        self.next_report.get_or_insert(wire.now);
+    }
+
+    /// Queues a video frame, if the viewer gets it.
+    fn enqueue(&mut self, packets: &Arc<Packets>, place: i64) -> bool {
+        let Some(stream) = &mut self.video else { return false };
+        let Some((payload_type, _)) = stream.payload_type(packets.codec) else { return false };
+        match self.gate.admit(packets.track, packets.keyframe) {
+            Admission::Other => return false,
+            Admission::Skipped => {
+                self.outbound.stats.skipped_frames += 1;
+                return false;
+            }
+            Admission::Switched => self.outbound.stats.switches += 1,
+            Admission::Sent => {}
+        }
+        let rate = pacer::pace(self.outbound.estimator.rate());
+        if packets.keyframe && self.pacer.is_behind(rate) {
+            // The picture is whole again with this frame: what waits before it would only delay it.
+            self.outbound.stats.skipped_frames += self.pacer.give_up();
+        }
+        stream.clock_rate = packets.codec.clock_rate();
+        let timestamp = stream.timestamp(place, stream.clock_rate);
+        self.pacer.push(Queued { packets: Arc::clone(packets), timestamp, payload_type, picture: 0, next: 0 });
+        if self.pacer.is_overfull(rate) {
+            self.outbound.stats.skipped_frames += self.pacer.give_up();
+            self.gate.interrupt();
+        }
+        true
+    }
+
+    /// Sends of the queue what may leave now: all of it if `at_once`.
+    fn drain<P: Protect>(&mut self, wire: &mut Wire<'_, P>, at_once: bool) {
+        let Some(stream) = &mut self.video else { return };
+        let rate = pacer::pace(self.outbound.estimator.rate());
+        while at_once || self.pacer.may(wire.now) {
+            let Some(queued) = self.pacer.front_mut() else { break };
+            if queued.next == 0 {
+                queued.picture = stream.next_picture();
+                if stream.feedback.nack {
+                    let first = stream.peek_sequence();
+                    self.history.begin(wire.now, &queued.packets, queued.timestamp, queued.picture, first);
+                }
+            }
+            let frame = Frame {
+                packets: &queued.packets,
+                timestamp: queued.timestamp,
+                picture: queued.picture,
+                last_is_marked: true,
+            };
+            let bytes = self.outbound.media(wire, stream, queued.payload_type, &frame, queued.next);
+            queued.next += 1;
+            let whole = queued.next >= queued.packets.len();
+            if stream.feedback.nack {
+                self.history.sent();
+                self.repair.earn(bytes);
+            }
+            self.video_rate.add(wire.now, bytes);
+            if whole {
+                self.pacer.pop();
+            }
+            if !at_once {
+                self.pacer.spend(wire.now, bytes, rate);
+            }
+            self.next_report.get_or_insert(wire.now);
+        }
+    }
+
+    /// Sends again what the viewer misses.
+    fn resend<P: Protect>(&mut self, wire: &mut Wire<'_, P>) {
+        while let Some(sequence) = self.repair.pop() {
+            let Some(stream) = &mut self.video else { continue };
+            let Some((sent, index)) = self.history.find(wire.now, sequence) else { continue };
+            let Some((payload_type, rtx)) = stream.payload_type(sent.packets.codec) else { continue };
+            let rtx = rtx.zip(stream.rtx_ssrc);
+            self.outbound.again(wire, stream, payload_type, rtx, sent, (sequence, index));
+        }
+    }
+
+    /// The viewer misses a packet.
+    fn missing(&mut self, now: Instant, ssrc: u32, sequence: u16) {
+        if self.video.as_ref().is_none_or(|video| video.ssrc != ssrc || !video.feedback.nack) {
+            return;
+        }
+        let known = self.history.find(now, sequence).map(|(sent, index)| {
+            let (head, body) = sent.packets.payload(index);
+            head.len() + body.len()
+        });
+        if !known.is_some_and(|bytes| self.repair.ask(now, sequence, bytes, self.round_trip)) {
+            self.outbound.stats.refused_retransmissions += 1;
+        }
+    }
+
+    /// The viewer tells what it received.
+    fn reported(&mut self, now: Instant, report: &Report) {
+        let stats = &mut self.outbound.stats;
+        let Some(stream) = [&mut self.video, &mut self.audio].into_iter().flatten().find(|s| s.ssrc == report.ssrc)
+        else {
+            return;
+        };
+        stream.reported();
+        stats.loss_permille = (u32::from(report.fraction_lost) * 1000 / 256) as u16;
+        if report.last_report != 0 {
+            // RFC 3550 §6.4.1, in 65 536ths of a second.
+            let middle = (clock::ntp(now) >> 16) as u32;
+            let passed = middle.wrapping_sub(report.last_report).wrapping_sub(report.delay);
+            let round_trip = Duration::from_micros(u64::from(passed) * 1_000_000 >> 16);
+            if round_trip <= ROUND_TRIP_MAX {
+                self.round_trip = Some(round_trip);
+                stats.round_trip_us = round_trip.as_micros() as u32; // at most ROUND_TRIP_MAX
+            }
+        }
+    }
+
+    /// Makes a sender report if one is due.
+    fn report<P: Protect>(&mut self, wire: &mut Wire<'_, P>) {
+        if self.next_report.is_none_or(|due| due > wire.now) {
+            return;
+        }
+        let Some(nanos) = self.line.now(wire.now) else { return };
+        let streams = [&self.video, &self.audio].into_iter().flatten().filter(|stream| stream.packets > 0);
+        let now = wire.now;
+        self.outbound.control(wire, |out| report::write(now, nanos, &self.cname, streams, out));
+        self.next_report = Some(now + if self.reports == 0 { REPORT_SECOND } else { REPORT_EVERY });
+        self.reports = self.reports.saturating_add(1);
+    }
+}
+
+/// A name that is the viewer's alone (RFC 7022): its first source in hexadecimal, twice.
+fn cname(stream: Option<&Stream>) -> [u8; 16] {
+    let ssrc = stream.map_or(0, |stream| stream.ssrc);
+    std::array::from_fn(|index| {
+        let digit = (ssrc >> (28 - index % 8 * 4)) as u8 & 15;
+        if digit < 10 { b'0' + digit } else { b'a' + digit - 10 }
+    })
 }
