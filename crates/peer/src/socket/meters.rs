@@ -17,15 +17,28 @@ const DROPPED: &str = "weir_webrtc_dropped_datagrams_total";
 /// Datagrams that came for nobody.
 const UNKNOWN: &str = "weir_webrtc_unknown_datagrams_total";
 
+/// TCP connections now.
+const CONNECTIONS: &str = "weir_webrtc_tcp_connections";
+/// TCP connections that were accepted.
+const ACCEPTED: &str = "weir_webrtc_tcp_connections_total";
+/// TCP connections that were closed because of the limit.
+const REFUSED: &str = "weir_webrtc_tcp_connections_refused_total";
+
 /// Handles of all of them.
 pub(super) struct Meters {
     pub(super) sessions: Gauge,
     pub(super) udp: Traffic,
+    pub(super) tcp: Traffic,
+    pub(super) connections: Gauge,
+    pub(super) connections_accepted: Counter,
+    pub(super) connections_refused: Counter,
     pub(super) unknown: Counter,
     /// The socket's buffer was full.
     pub(super) dropped_full: Counter,
     /// The kernel has no way there, or the datagram is too long for it.
     pub(super) dropped_unreachable: Counter,
+    /// A TCP connection reads slower than it is written to.
+    pub(super) dropped_slow: Counter,
 }
 
 /// Both directions of one carrier.
@@ -56,13 +69,21 @@ impl Meters {
         describe_counter!(SENT_BYTES, Unit::Bytes, "Bytes of WebRTC datagrams sent, by carrier");
         describe_counter!(DROPPED, Unit::Count, "WebRTC datagrams that could not be sent, by reason");
         describe_counter!(UNKNOWN, Unit::Count, "Datagrams on the WebRTC port that belong to no session");
+        describe_gauge!(CONNECTIONS, Unit::Count, "TCP connections of WebRTC peers now");
+        describe_counter!(ACCEPTED, Unit::Count, "TCP connections of WebRTC peers that were accepted");
+        describe_counter!(REFUSED, Unit::Count, "TCP connections of WebRTC peers closed because of the limit");
         let dropped = |reason: &'static str| counter!(DROPPED, "reason" => reason);
         Self {
             sessions: gauge!(SESSIONS),
             udp: Traffic::new("udp"),
+            tcp: Traffic::new("tcp"),
+            connections: gauge!(CONNECTIONS),
+            connections_accepted: counter!(ACCEPTED),
+            connections_refused: counter!(REFUSED),
             unknown: counter!(UNKNOWN),
             dropped_full: dropped("full"),
             dropped_unreachable: dropped("unreachable"),
+            dropped_slow: dropped("slow"),
         }
     }
 }

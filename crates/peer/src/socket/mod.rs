@@ -1,30 +1,37 @@
 //! The one UDP port, and the TCP port of the same number, that carry every session.
 //!
 //! [`Sockets`] is the shell: it reads, finds the session ([`Endpoint`]) and hands over. [`routes`] decides whose a
-//! datagram is; [`addresses`] and [`candidate`] what peers are told; [`udp`] moves bytes; [`batch`] is how many
-//! datagrams leave at once.
+//! datagram is; [`addresses`] and [`candidate`] what peers are told; [`udp`] and [`tcp`] move bytes; [`batch`] is how
+//! many datagrams leave at once.
 
 mod addresses;
+mod announce;
 mod batch;
 mod candidate;
+mod discovery;
+mod framing;
 mod meters;
 mod routes;
 mod stun;
+mod tcp;
 mod udp;
 
 use std::{io, net::SocketAddr, sync::Arc, time::Instant};
 
 use parking_lot::RwLock;
-use tokio::task::AbortHandle;
+use tokio::{net::TcpListener, task::AbortHandle};
 
+use self::{
+    announce::Announcer,
+    discovery::Discovery,
+    meters::Meters,
+    routes::{Delivery, Orphans, Routes},
+    tcp::Connections,
+    udp::Udp,
+};
 pub use self::{
     batch::Batch,
     candidate::{Candidate, Protocol},
-};
-use self::{
-    meters::Meters,
-    routes::{Delivery, Orphans, Routes},
-    udp::Udp,
 };
 use crate::{
     config::Config,
@@ -90,8 +97,10 @@ pub struct Sockets {
 struct Shared {
     routes: Routes,
     udp: Udp,
+    tcp: Connections,
     meters: Meters,
     candidates: RwLock<Arc<[Candidate]>>,
+    discovery: Discovery,
 }
 
 /// Ends the tasks when the last [`Sockets`] goes.
@@ -111,36 +120,27 @@ impl Sockets {
     /// # Errors
     /// When the address cannot be bound.
     pub fn bind(config: &Config) -> Result<Self, Error> {
-        let udp = Udp::bind(config.listen, config).map_err(|source| Error::Bind {
-            address: config.listen,
-            protocol: "UDP",
-            source,
-        })?;
-        let bound = udp.bound();
-        let machine = addresses::machine().unwrap_or_else(|error| {
-            tracing::warn!(%error, "the machine's addresses cannot be listed; set `webrtc.public_addresses`");
-            Vec::new()
-        });
-        let known = addresses::Known {
-            bound,
-            tcp: false,
-            public: &config.public_addresses,
-            machine: &machine,
-            discovered: &[],
-        };
-        let candidates = addresses::candidates(&known).into();
+        let (udp, listener) = open(config)?;
+        let mut announcer = Announcer::new(config, udp.bound(), listener.is_some());
+        let candidates = RwLock::new(announcer.candidates().into());
+        let (routes, meters) = (Routes::new(config.sessions_max), Meters::new());
         let shared = Arc::new(Shared {
-            routes: Routes::new(config.sessions_max),
+            routes,
             udp,
-            meters: Meters::new(),
-            candidates: RwLock::new(candidates),
+            tcp: Connections::new(),
+            meters,
+            candidates,
+            discovery: Discovery::default(),
         });
-        let reader = Arc::clone(&shared);
-        let receive = tokio::spawn(async move {
-            let deliver = |now, path, datagram: &[u8]| reader.deliver(now, path, datagram) != Delivery::Unknown;
-            reader.udp.receive(&reader.meters, deliver).await;
-        });
-        Ok(Self { shared, _tasks: Arc::new(Tasks(vec![receive.abort_handle()])) })
+        let mut tasks = Tasks(vec![tokio::spawn(receive(Arc::clone(&shared))).abort_handle()]);
+        if let Some(listener) = listener {
+            let accepting = tcp::accept(Arc::clone(&shared), listener, config.tcp_connections_max);
+            tasks.0.push(tokio::spawn(accepting).abort_handle());
+        }
+        if announcer.has_news() {
+            tasks.0.push(tokio::spawn(announce::run(Arc::clone(&shared), announcer)).abort_handle());
+        }
+        Ok(Self { shared, _tasks: Arc::new(tasks) })
     }
 
     /// What is bound, with the real port where the configured one is 0.
@@ -176,7 +176,29 @@ impl Sockets {
     pub fn send_batch(&self, path: &Path, batch: &Batch) {
         match path.carrier {
             Carrier::Udp => self.shared.udp.send_batch(path, batch, &self.shared.meters),
-            Carrier::Tcp(_) => batch.datagrams().for_each(|datagram| self.shared.send(path, datagram)),
+            Carrier::Tcp(connection) => self.shared.tcp.send_batch(connection, batch, &self.shared.meters),
+        }
+    }
+}
+
+async fn receive(shared: Arc<Shared>) {
+    let deliver = |now, path, datagram: &[u8]| shared.deliver(now, path, datagram) != Delivery::Unknown;
+    shared.udp.receive(&shared.meters, deliver).await;
+}
+
+/// UDP ports that the kernel may choose before one is free for TCP as well, where the configured one is 0.
+const PORT_TRIES: usize = 16;
+
+/// Both sockets on one port.
+fn open(config: &Config) -> Result<(Udp, Option<TcpListener>), Error> {
+    let fault = |protocol| move |source| Error::Bind { address: config.listen, protocol, source };
+    let mut tries = if config.listen.port() == 0 { PORT_TRIES } else { 1 };
+    loop {
+        let udp = Udp::bind(config.listen, config).map_err(fault("UDP"))?;
+        tries -= 1;
+        match config.tcp.then(|| tcp::listen(udp.bound())).transpose() {
+            Err(error) if tries > 0 && error.kind() == io::ErrorKind::AddrInUse => {}
+            listener => return Ok((udp, listener.map_err(fault("TCP"))?)),
         }
     }
 }
@@ -185,17 +207,22 @@ impl Shared {
     fn send(&self, path: &Path, datagram: &[u8]) {
         match path.carrier {
             Carrier::Udp => self.udp.send(path, datagram, &self.meters),
-            Carrier::Tcp(_) => self.meters.dropped_unreachable.increment(1),
+            Carrier::Tcp(connection) => self.tcp.send(connection, datagram, &self.meters),
         }
     }
 
     fn deliver(&self, now: Instant, path: Path, datagram: &[u8]) -> Delivery {
         let (delivery, orphans) = self.routes.deliver(now, path, datagram);
         self.close(orphans);
+        if delivery == Delivery::Unknown && stun::is_binding_response(datagram) && path.carrier == Carrier::Udp {
+            return if self.discovery.response(path.remote, datagram) { Delivery::Taken } else { delivery };
+        }
         delivery
     }
 
-    fn close(&self, Orphans(_connections): Orphans) {}
+    fn close(&self, Orphans(connections): Orphans) {
+        connections.into_iter().for_each(|connection| self.tcp.close(connection));
+    }
 }
 
 /// A session's place at the sockets. Dropping it forgets its user fragments and paths.
@@ -223,5 +250,7 @@ impl Drop for Registration {
     }
 }
 
+#[cfg(test)]
+mod tcp_tests;
 #[cfg(test)]
 mod tests;

@@ -174,19 +174,20 @@ impl Routes {
     }
 
     /// The connection behind `path` is gone: tells its session, if it has one.
-    pub(super) fn closed(&self, path: Path) {
+    pub(super) fn closed(&self, path: Path) -> Orphans {
         let mut tables = self.tables.write();
         let session = tables.paths.remove(&path);
         if let Some(known) = session.as_ref().and_then(|session| tables.sessions.get_mut(&session.id)) {
             known.paths.retain(|other| *other != path);
         }
         drop(tables);
-        if let Some(session) = session {
-            let id = session.id;
-            if catch_unwind(AssertUnwindSafe(move || session.endpoint.closed(path))).is_err() {
+        let Some(session) = session else { return Orphans::default() };
+        let id = session.id;
+        match catch_unwind(AssertUnwindSafe(move || session.endpoint.closed(path))) {
+            Ok(()) => Orphans::default(),
+            Err(_) => {
                 tracing::error!("a WebRTC session panicked over a closed connection and is forgotten");
-                // Its other connections end by themselves once nothing answers there.
-                let _ = self.forget(id);
+                self.forget(id)
             }
         }
     }

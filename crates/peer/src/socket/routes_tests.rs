@@ -160,8 +160,9 @@ fn a_closed_connection_is_told_to_its_session_once() {
     let endpoint = session(Verdict::Ours);
     let id = routes.register("ours", endpoint.clone()).unwrap();
     check(&routes, tcp(7), &asks("ours"), Delivery::Proven);
-    routes.closed(tcp(7));
-    routes.closed(tcp(7));
+    for _ in 0..2 {
+        assert_eq!(routes.closed(tcp(7)), Orphans::default());
+    }
     assert_eq!(*endpoint.closed.lock(), [tcp(7)]);
     assert_eq!(routes.forget(id), Orphans::default());
 }

@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::socket::stun::tests::request;
+use crate::socket::stun::tests::{request, response};
 
 /// An endpoint that sends every datagram back to where it came from, and tells the test.
 struct Echo {
@@ -26,18 +26,18 @@ impl Endpoint for Echo {
     }
 }
 
-type Seen = mpsc::UnboundedReceiver<(Path, Vec<u8>)>;
+pub(super) type Seen = mpsc::UnboundedReceiver<(Path, Vec<u8>)>;
 
-fn bind(listen: &str) -> Sockets {
+pub(super) fn bind(listen: &str) -> Sockets {
     Sockets::bind(&Config { listen: listen.parse().unwrap(), ..Config::default() }).unwrap()
 }
 
-fn echo(sockets: &Sockets, ufrag: &str) -> (Registration, Seen) {
+pub(super) fn echo(sockets: &Sockets, ufrag: &str) -> (Registration, Seen) {
     let (seen, see) = mpsc::unbounded_channel();
     (sockets.register(ufrag, Arc::new(Echo { sockets: sockets.clone(), seen })).unwrap(), see)
 }
 
-fn asks(ufrag: &str) -> Vec<u8> {
+pub(super) fn asks(ufrag: &str) -> Vec<u8> {
     request(&[(6, format!("{ufrag}:theirs").as_bytes())])
 }
 
@@ -205,4 +205,24 @@ async fn a_specific_address_is_the_candidate_with_its_real_port() {
     let sockets = bind("127.0.0.1:0");
     let candidates = sockets.candidates();
     assert_eq!(candidates.first().unwrap().address, sockets.local_address());
+}
+
+#[tokio::test]
+async fn what_a_stun_server_sees_becomes_a_candidate() {
+    let server = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let config = Config {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        stun_servers: vec![server.local_addr().unwrap().to_string()],
+        ..Config::default()
+    };
+    let sockets = Sockets::bind(&config).unwrap();
+    let mut buffer = [0; 100];
+    let (length, from) = server.recv_from(&mut buffer).await.unwrap();
+    assert_eq!(from, sockets.local_address(), "asked from the very socket");
+    let public: SocketAddr = "198.51.100.7:40001".parse().unwrap();
+    server.send_to(&response(&buffer[..length], public), from).await.unwrap();
+    while !sockets.candidates().iter().any(|candidate| candidate.address == public) {
+        tokio::task::yield_now().await;
+    }
+    assert!(sockets.candidates().iter().any(|candidate| candidate.address == sockets.local_address()));
 }
