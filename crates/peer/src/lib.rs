@@ -9,9 +9,11 @@ pub mod agreed;
 mod config;
 pub mod path;
 pub mod receive;
+pub mod resource;
 pub mod rtp;
 pub mod sdp;
 pub mod send;
 pub mod socket;
+pub mod transport;
 
 pub use config::{Config, IceServer, PublicAddress};

@@ -99,7 +99,7 @@ fn accept(out: &mut String, section: &Section, answered: &Answered, local: &Loca
     line(out, format_args!("a=fingerprint:{} {}", local.fingerprint.algorithm, local.fingerprint.value));
     line(out, format_args!("a=setup:passive"));
     if is_first {
-        for candidate in &local.candidates {
+        for candidate in local.candidates.iter() {
             line(out, format_args!("a={candidate}"));
         }
         line(out, format_args!("a=end-of-candidates"));

@@ -5,10 +5,10 @@ use std::str::FromStr;
 use super::{
     BadSdp,
     lines::{Line, lines},
-    local::{Credentials, Fingerprint},
     section::Section,
     transport::Transport,
 };
+use crate::transport::{Credentials, Fingerprint};
 
 /// Media sections that are read; the contract of BUNDLE is with the first of them that are useful.
 const SECTIONS_MAX: usize = 16;

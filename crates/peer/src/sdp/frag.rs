@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use super::{
     BadSdp,
     lines::lines,
-    local::{Credentials, Local},
+    local::Local,
     section::{Section, id},
     transport::Transport,
 };
+use crate::transport::Credentials;
 
 /// Sections of a fragment that are read, as in a description.
 const SECTIONS_MAX: usize = 16;
@@ -109,7 +110,7 @@ impl Fragment {
         }
         line(format_args!("a=ice-ufrag:{}", local.credentials.ufrag));
         line(format_args!("a=ice-pwd:{}", local.credentials.pwd));
-        for candidate in &local.candidates {
+        for candidate in local.candidates.iter() {
             line(format_args!("a={candidate}"));
         }
         line(format_args!("a=end-of-candidates"));

@@ -26,7 +26,7 @@ pub use answer::CNAME;
 pub use codec::{Profile, Source};
 pub use description::Description;
 pub use lines::SDP_BYTES_MAX;
-pub use local::{Credentials, Fingerprint, Local};
+pub use local::Local;
 pub use offer::Offer;
 pub use play::{PlayAnswer, play};
 pub use publish::{PublishAnswer, publish};

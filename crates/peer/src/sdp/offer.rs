@@ -5,9 +5,9 @@ use std::str::FromStr;
 use super::{
     BadSdp, Unacceptable,
     description::Description,
-    local::{Credentials, Fingerprint},
     section::{Kind, Section},
 };
+use crate::transport::{Credentials, Fingerprint};
 
 /// Hash functions of fingerprints that are safe (RFC 8122 §5).
 const HASHES: [&str; 3] = ["sha-256", "sha-384", "sha-512"];

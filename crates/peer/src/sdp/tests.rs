@@ -2,10 +2,11 @@
 
 use std::str::FromStr;
 
-use super::{local::*, *};
+use super::*;
 use crate::{
     agreed::RtpCodec,
     socket::{Candidate, Protocol},
+    transport::{Credentials, Fingerprint},
 };
 
 const CHROMIUM_PUBLISH: &str = include_str!("testdata/chromium_publish.sdp");
@@ -26,7 +27,7 @@ pub(super) fn local() -> Local {
     Local {
         credentials: Credentials { ufrag: "ours".into(), pwd: "0123456789012345678901".into() },
         fingerprint: Fingerprint { algorithm: "sha-256".into(), value: "AA:BB".into() },
-        candidates: vec![candidate(1, Protocol::Udp, 2), candidate(2, Protocol::TcpPassive, 1)],
+        candidates: [candidate(1, Protocol::Udp, 2), candidate(2, Protocol::TcpPassive, 1)].into(),
     }
 }
 

@@ -1,10 +1,7 @@
 //! ICE and DTLS attributes, which stand in a section or above all sections.
 
-use super::{
-    BadSdp,
-    lines::Line,
-    local::{Credentials, Fingerprint},
-};
+use super::{BadSdp, lines::Line};
+use crate::transport::{Credentials, Fingerprint};
 
 /// Fingerprints that are remembered; certificates have one, in two or three algorithms at most.
 const FINGERPRINTS_MAX: usize = 8;
