@@ -1,12 +1,14 @@
 //! Load clients that speak to any server, ours or a peer, and the comparison that is drawn from their results.
 //!
-//! Read [`publish`] (RTMP publishers from one file), [`hls`] (viewers), [`cost`] (what a server spent meanwhile),
+//! Read [`publish`] (RTMP publishers from one file), [`hls`] and [`whep`] (viewers), [`cost`] (what a server spent meanwhile),
 //! [`report`] (table and plots). Each run has one thread, so that pinning it to a core says what the load itself costs.
 
 mod cost;
 mod hls;
 mod publish;
+mod quantiles;
 mod report;
+mod whep;
 
 use std::process::ExitCode;
 
@@ -29,19 +31,27 @@ enum Command {
     Publish(publish::Arguments),
     /// HLS viewers: Low-Latency HLS with blocking reloads where the server offers it, else classic
     Hls(hls::Arguments),
+    /// WHEP viewers
+    Whep(whep::Arguments),
     /// Prints results as a table, and draws them
     Report(report::Arguments),
     /// Makes the file that a publisher of 720p30 with 2.5 Mbit/s sends, and prints its path (needs ffmpeg)
-    Fixture,
+    Fixture {
+        /// With Opus for sound instead of AAC
+        #[arg(long)]
+        opus: bool,
+    },
 }
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Publish(arguments) => in_one_thread(publish::run(arguments)),
         Command::Hls(arguments) => in_one_thread(hls::run(arguments)),
+        Command::Whep(arguments) => in_one_thread(whep::run(arguments)),
         Command::Report(arguments) => report::run(&arguments),
-        Command::Fixture => {
-            println!("{}", weir_testkit::media::streamer(false).display());
+        Command::Fixture { opus } => {
+            let path = if opus { weir_testkit::media::streamer_opus() } else { weir_testkit::media::streamer(false) };
+            println!("{}", path.display());
             Ok(())
         }
     };

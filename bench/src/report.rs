@@ -5,7 +5,7 @@ mod plot;
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
 
 use self::plot::{Plot, Series};
-use crate::{Failure, hls, publish};
+use crate::{Failure, hls, publish, whep};
 
 /// What to report.
 #[derive(clap::Args)]
@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let (mut viewers, mut publishers) = (Vec::new(), Vec::new());
+    let (mut viewers, mut realtime, mut publishers) = (Vec::new(), Vec::new(), Vec::new());
     for entry in fs::read_dir(&arguments.folder)? {
         let path = entry?.path();
         if path.extension().is_none_or(|extension| extension != "json") {
@@ -29,19 +29,22 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             viewers.push(outcome);
         } else if let Ok(outcome) = serde_json::from_slice::<publish::Outcome>(&text) {
             publishers.push(outcome);
+        } else if let Ok(outcome) = serde_json::from_slice::<whep::Outcome>(&text) {
+            realtime.push(outcome);
         } else {
             eprintln!("not a result: {}", path.display());
         }
     }
     viewers.sort_by(|a, b| (&a.label, a.viewers).cmp(&(&b.label, b.viewers)));
+    realtime.sort_by(|a, b| (&a.label, a.viewers).cmp(&(&b.label, b.viewers)));
     publishers.sort_by(|a, b| (&a.label, a.publishers).cmp(&(&b.label, b.publishers)));
 
-    let tables = [viewer_table(&viewers), publisher_table(&publishers)];
-    for table in &tables {
+    let tables = [viewer_table(&viewers), realtime_table(&realtime), publisher_table(&publishers)];
+    for table in tables.iter().filter(|table| table.len() > 1) {
         println!("{}", in_columns(table));
     }
     let page = arguments.page.clone().unwrap_or_else(|| arguments.folder.join("index.html"));
-    fs::write(&page, html(&tables, &plots(&viewers, &publishers)))?;
+    fs::write(&page, html(&tables, &plots(&viewers, &realtime, &publishers)))?;
     println!("plots: {}", page.display());
     Ok(())
 }
@@ -85,6 +88,54 @@ fn viewer_table(outcomes: &[hls::Outcome]) -> Table {
             format!("{:.0}", outcome.newest_ms.p99),
             outcome.pictures_missed.to_string(),
             outcome.fell_behind.to_string(),
+            outcome.stalls.to_string(),
+            outcome.errors.values().sum::<u64>().to_string(),
+            if outcome.keeps_up { "yes" } else { "no" }.to_owned(),
+            format!("{:.0} %", outcome.load_cores * 100.0),
+            format!("{:.0} %", outcome.other_cores * 100.0),
+        ]
+    };
+    table(&heading, outcomes.iter().map(row))
+}
+
+fn realtime_table(outcomes: &[whep::Outcome]) -> Table {
+    let heading = [
+        "WebRTC viewers of",
+        "viewers",
+        "Gbit/s",
+        "packets/s",
+        "server core",
+        "MiB/viewer",
+        "CPU-s/Gbit",
+        "viewers/core",
+        "age p50",
+        "p95",
+        "p99 ms",
+        "start p50",
+        "p99 ms",
+        "lost",
+        "stalls",
+        "errors",
+        "keeps up",
+        "load core",
+        "others",
+    ];
+    let row = |outcome: &whep::Outcome| {
+        vec![
+            outcome.label.clone(),
+            outcome.viewers.to_string(),
+            format!("{:.3}", outcome.gbit_per_second),
+            format!("{:.0}", outcome.packets_per_second),
+            or_dash(outcome.server.map(|cost| format!("{:.1} %", cost.cores * 100.0))),
+            or_dash(outcome.mib_a_viewer.map(|mib| format!("{mib:.2}"))),
+            or_dash(outcome.cpu_seconds_per_gbit.map(|cost| format!("{cost:.3}"))),
+            or_dash(outcome.viewers_a_core.map(|viewers| format!("{viewers:.0}"))),
+            format!("{:.0}", outcome.age_ms.p50),
+            format!("{:.0}", outcome.age_ms.p95),
+            format!("{:.0}", outcome.age_ms.p99),
+            format!("{:.0}", outcome.start_ms.p50),
+            format!("{:.0}", outcome.start_ms.p99),
+            outcome.packets_lost.to_string(),
             outcome.stalls.to_string(),
             outcome.errors.values().sum::<u64>().to_string(),
             if outcome.keeps_up { "yes" } else { "no" }.to_owned(),
@@ -152,12 +203,18 @@ fn in_columns(table: &Table) -> String {
     text
 }
 
-fn plots(viewers: &[hls::Outcome], publishers: &[publish::Outcome]) -> Vec<Plot> {
+fn plots(viewers: &[hls::Outcome], realtime: &[whep::Outcome], publishers: &[publish::Outcome]) -> Vec<Plot> {
     let of_viewers = |title: &'static str, unit, value: &dyn Fn(&hls::Outcome) -> Option<f64>| Plot {
         title,
         x: "viewers",
         y: unit,
         series: series(viewers.iter().filter_map(|it| Some((&it.label, f64::from(it.viewers), value(it)?)))),
+    };
+    let of_realtime = |title: &'static str, unit, value: &dyn Fn(&whep::Outcome) -> Option<f64>| Plot {
+        title,
+        x: "viewers",
+        y: unit,
+        series: series(realtime.iter().filter_map(|it| Some((&it.label, f64::from(it.viewers), value(it)?)))),
     };
     let of_publishers = |title: &'static str, unit, value: &dyn Fn(&publish::Outcome) -> Option<f64>| Plot {
         title,
@@ -170,6 +227,8 @@ fn plots(viewers: &[hls::Outcome], publishers: &[publish::Outcome]) -> Vec<Plot>
         of_viewers("Work for each Gbit", "CPU seconds", &|it| it.cpu_seconds_per_gbit),
         of_viewers("Age of the newest picture on arrival, p50", "ms", &|it| measured(it, it.newest_ms.p50)),
         of_viewers("Age of the newest picture on arrival, p99", "ms", &|it| measured(it, it.newest_ms.p99)),
+        of_realtime("What WebRTC viewers cost the server", "% of a core", &|it| Some(it.server?.cores * 100.0)),
+        of_realtime("From publisher to WebRTC viewer, p99", "ms", &|it| Some(it.age_ms.p99)),
         of_publishers("What a publisher costs the server", "% of a core", &|it| it.core_percent_a_publisher),
         of_publishers("Memory for a publisher", "MiB", &|it| it.mib_a_publisher),
     ]
@@ -195,7 +254,7 @@ fn html(tables: &[Table], plots: &[Plot]) -> String {
          th,td{padding:.2rem .6rem;text-align:right;border-bottom:1px solid #ddd}\
          th:first-child,td:first-child{text-align:left}svg{margin:0 1rem 1rem 0}</style><h1>weir-bench</h1>",
     );
-    for table in tables {
+    for table in tables.iter().filter(|table| table.len() > 1) {
         page.push_str("<table>");
         for (at, row) in table.iter().enumerate() {
             let cell = if at == 0 { "th" } else { "td" };

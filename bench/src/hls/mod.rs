@@ -16,11 +16,11 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-pub(crate) use self::tally::Quantiles;
 use self::{http::Want, tally::Tally, viewer::Watch};
 use crate::{
     Failure,
     cost::{Cost, Snapshot, machine_seconds},
+    quantiles::Quantiles,
 };
 
 /// A server keeps up when at most one in so many parts is late or fails.

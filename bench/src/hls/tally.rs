@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use hdrhistogram::Histogram;
-use serde::{Deserialize, Serialize};
+
+use crate::quantiles::Quantiles;
 
 /// Counts since measuring began.
 pub(crate) struct Tally {
@@ -25,17 +26,6 @@ pub(crate) struct Tally {
     /// Age of a part's newest and oldest picture when its last byte came, in microseconds.
     newest: Histogram<u64>,
     oldest: Histogram<u64>,
-}
-
-/// Milliseconds.
-#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
-pub(crate) struct Quantiles {
-    pub(crate) p50: f64,
-    pub(crate) p95: f64,
-    pub(crate) p99: f64,
-    pub(crate) max: f64,
-    /// How many were measured.
-    pub(crate) count: u64,
 }
 
 impl Tally {
@@ -87,15 +77,10 @@ impl Tally {
     }
 
     pub(crate) fn newest(&self) -> Quantiles {
-        quantiles(&self.newest)
+        Quantiles::of(&self.newest)
     }
 
     pub(crate) fn oldest(&self) -> Quantiles {
-        quantiles(&self.oldest)
+        Quantiles::of(&self.oldest)
     }
-}
-
-fn quantiles(histogram: &Histogram<u64>) -> Quantiles {
-    let at = |quantile| histogram.value_at_quantile(quantile) as f64 / 1e3;
-    Quantiles { p50: at(0.5), p95: at(0.95), p99: at(0.99), max: histogram.max() as f64 / 1e3, count: histogram.len() }
 }
