@@ -97,7 +97,7 @@ mod tests {
                    a=extmap:3 http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01\r\n";
         let answer = Answer::parse(sdp).unwrap();
         assert_eq!((answer.ufrag.as_str(), answer.transport_cc), ("abcd", Some(3)));
-        assert_eq!(answer.candidates, ["192.0.2.1:8189".parse().unwrap()]);
+        assert_eq!(answer.candidates, [SocketAddr::from(([192, 0, 2, 1], 8189))]);
         assert_eq!(answer.fingerprint, ("sha-256".into(), "AA:BB".into()));
         assert_eq!(Answer::parse("v=0\r\n"), None);
     }
