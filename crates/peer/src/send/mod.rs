@@ -19,6 +19,7 @@ mod outbound;
 mod pacer;
 mod packetize;
 mod packets;
+mod protect;
 mod repair;
 mod report;
 mod rtcp;
@@ -28,4 +29,8 @@ mod template;
 
 pub use packetize::Packetizer;
 pub use packets::{DATAGRAM_MAX, PAYLOAD_MAX, Packets};
-pub use sender::{Choice, Feedback, Layer, Protect, Sender, Stats};
+pub use protect::Protect;
+pub use sender::{Choice, Feedback, Layer, Sender, Stats};
+
+#[cfg(test)]
+mod tests;

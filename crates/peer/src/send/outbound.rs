@@ -7,7 +7,8 @@ use super::{
     estimate::Estimator,
     history::Sent,
     packetize::vpx::{PICTURE_LONG, VP8_PICTURE_AT, VP9_PICTURE_AT},
-    sender::{Protect, Stats},
+    protect::Protect,
+    sender::Stats,
     stream::Stream,
     template::Fields,
 };

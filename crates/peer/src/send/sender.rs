@@ -16,6 +16,7 @@ use super::{
     outbound::{Frame, Outbound, Wire},
     pacer::{self, Pacer, Queued},
     packets::Packets,
+    protect::Protect,
     repair::Repair,
     report,
     rtcp::{self, Message, Report},
@@ -41,14 +42,6 @@ const JOIN_STEP: i64 = 1_000_000;
 const NACKS_MAX: usize = 512;
 /// Round trips above this are damage or a clock that stepped.
 const ROUND_TRIP_MAX: Duration = Duration::from_secs(10);
-
-/// What protects packets on their way out: [`crate::transport::Transport`].
-pub trait Protect {
-    /// Appends the SRTP packet. `false`: nothing was appended, the packet is lost.
-    fn protect_rtp(&mut self, packet: &[u8], out: &mut Vec<u8>) -> bool;
-    /// Appends the SRTCP packet. `false`: nothing was appended, the packet is lost.
-    fn protect_rtcp(&mut self, packet: &[u8], out: &mut Vec<u8>) -> bool;
-}
 
 /// A video layer that the viewer could get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
