@@ -27,7 +27,15 @@ const tenths = new Intl.NumberFormat(language, {
   maximumFractionDigits: 1,
 });
 
+const hundredths = new Intl.NumberFormat(language, {
+  minimumFractionDigits: 2,
+  maximumFractionDigits: 2,
+});
+
 /** A count as people read it: 1.2K. */
 export const count = (value: number): string => whole.format(value);
 /** A number with one decimal. */
 export const decimal = (value: number): string => tenths.format(value);
+/** Seconds as far as they matter: 0.12, 3.4. */
+export const seconds = (value: number): string =>
+  (value < 0.995 ? hundredths : tenths).format(value);

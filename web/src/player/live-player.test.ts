@@ -10,6 +10,7 @@ class Video extends EventTarget {
   seeking = false;
   playbackRate = 1;
   plays = 0;
+  seekable = { length: 1, start: () => 0 };
 
   play(): Promise<void> {
     this.plays++;
@@ -57,7 +58,7 @@ beforeEach(() => {
   video = new Video();
   engines = [];
   live = false;
-  heard = { phase: [], qualities: [], latency: [], late: [], blocked: [] };
+  heard = { phase: [], qualities: [], latency: [], late: [], blocked: [], broken: [] };
   player = new LivePlayer(
     video as unknown as HTMLVideoElement,
     "ada",
@@ -167,6 +168,28 @@ test("a pause is left alone; what follows it goes to the live edge", () => {
   video.paused = false;
   video.dispatchEvent(new Event("play"));
   expect(engine().told.at(-1)).toBe("to live");
+});
+
+test("who went back in time stays there until they return", () => {
+  watch("a");
+  video.currentTime = 30;
+  player.back(10);
+  expect(video.currentTime).toBe(20);
+  engine().progressNow = { ...onTime, behind: 11, ahead: 8 };
+  vi.advanceTimersByTime(1_000);
+  expect([video.playbackRate, heard.late.at(-1)]).toEqual([1, true]);
+  expect(engine().told).toEqual(["start"]);
+  player.back(100);
+  expect(video.currentTime).toBe(2);
+  player.toLive();
+  expect(engine().told.at(-1)).toBe("to live");
+});
+
+test("an engine that measures its delay itself is believed", () => {
+  watch("a");
+  engine().progressNow = { ...onTime, delay: 0.12 };
+  vi.advanceTimersByTime(250);
+  expect(heard.latency.at(-1)?.seconds).toBe(0.12);
 });
 
 test("latency is told once the server's clock is known", () => {

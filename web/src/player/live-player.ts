@@ -16,6 +16,8 @@ const STUCK_AFTER_MS = 2_000;
 const RESUME_BEHIND_S = 1.5;
 /** How well an engine's own measurement of the delay is known, in seconds. */
 const MEASURED_WITHIN_S = 0.05;
+/** What is nearest to leaving the playlist may be gone before it is loaded, in seconds. */
+const EDGE_S = 2;
 /** The measured latency is shown once the server's clock is known this well, in milliseconds. */
 const CLOCK_GOOD_MS = 400;
 
@@ -35,6 +37,8 @@ export interface Events {
   late: boolean;
   /** The browser wants a click before it plays. */
   blocked: boolean;
+  /** The engine gave up, or its far end did; another one follows if the channel is live. */
+  broken: true;
 }
 
 type Listener<K extends keyof Events> = (value: Events[K]) => void;
@@ -53,6 +57,8 @@ export class LivePlayer {
   private asking: ReturnType<typeof setTimeout> | undefined;
   private lastTime = 0;
   private movedAt = 0;
+  /** The viewer went back in time and stays there. */
+  private rewound = false;
 
   constructor(
     private readonly video: HTMLVideoElement,
@@ -93,8 +99,17 @@ export class LivePlayer {
   }
 
   toLive(): void {
+    this.rewound = false;
     this.engine?.toLive();
     this.play();
+  }
+
+  /** Goes back by so many seconds, as far as there is something, and stays that far behind. */
+  back(seconds: number): void {
+    const { seekable, currentTime } = this.video;
+    if (seekable.length === 0) return;
+    this.rewound = true;
+    this.video.currentTime = Math.max(seekable.start(0) + EDGE_S, currentTime - seconds);
   }
 
   private feed(input: Input): void {
@@ -140,6 +155,7 @@ export class LivePlayer {
     this.stop();
     this.lastTime = 0;
     this.excused = false;
+    this.rewound = false;
     const engine = this.makeEngine(this.video, this.channel, (event) => {
       if (this.engine === engine) this.heard(event);
     });
@@ -174,6 +190,7 @@ export class LivePlayer {
         break;
       default:
         this.feed(event);
+        if (event.type === "broken" || event.type === "closed") this.emit("broken", true);
     }
   }
 
@@ -191,7 +208,8 @@ export class LivePlayer {
   private resumed(): void {
     this.emit("blocked", false);
     const progress = this.engine?.progress();
-    if (progress && progress.behind - progress.target > RESUME_BEHIND_S) this.engine?.toLive();
+    const late = progress && progress.behind - progress.target > RESUME_BEHIND_S;
+    if (late && !this.rewound) this.engine?.toLive();
   }
 
   private moved(): void {
@@ -214,9 +232,10 @@ export class LivePlayer {
     const stuck = this.state.stalled && this.state.shown && still > STUCK_AFTER_MS;
     if (stuck && !quiet && !this.state.complete && !this.video.paused) {
       this.movedAt = performance.now();
+      this.rewound = false;
       this.engine?.toLive();
     }
-    if (!this.video.paused && !this.state.complete) this.keepPace(progress);
+    if (!this.video.paused && !this.state.complete && !this.rewound) this.keepPace(progress);
     this.emit("late", progress.behind - progress.target > RESUME_BEHIND_S);
     this.emit("latency", this.latency(progress));
   }
