@@ -12,6 +12,8 @@ mod answer;
 mod codec;
 mod description;
 pub mod frag;
+#[doc(hidden)]
+pub mod fuzz;
 mod lines;
 mod local;
 mod offer;
