@@ -19,6 +19,7 @@ use rtc::shared::TransportProtocol;
 
 use super::certificate::{Certificate, Fingerprint, matches_any};
 use super::gate::Gate;
+use super::hello::offers_gcm;
 use super::provider::provider;
 use super::srtp::{Keys, Profile};
 use super::{Error, Side};
@@ -31,6 +32,10 @@ const MTU: usize = 1_200;
 
 /// The address that `rtc` takes the peer for.
 const PEER: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 1);
+
+/// The SRTP profiles, the one we prefer first.
+const PROFILES: [SrtpProtectionProfile; 2] =
+    [SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm, SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80];
 
 /// What a step of the association led to.
 pub(super) enum Step {
@@ -49,8 +54,10 @@ pub(super) struct Dtls {
     endpoint: Endpoint,
     gate: Gate,
     side: Side,
-    config: Arc<HandshakeConfig>,
+    certificate: Certificate,
     fingerprints: Arc<[Fingerprint]>,
+    /// The handshake has its configuration.
+    begun: bool,
     done: bool,
     /// It ended or panicked: it is not called again.
     over: bool,
@@ -61,26 +68,47 @@ impl Dtls {
         if expected.is_empty() {
             return Err(Error::NoFingerprint);
         }
-        let fingerprints: Arc<[Fingerprint]> = expected.into();
-        let config = Arc::new(config(side, certificate, fingerprints.clone())?);
-        let server_config = (side == Side::Server).then(|| config.clone());
-        let endpoint = Endpoint::new(PEER, TransportProtocol::UDP, server_config);
-        Ok(Self { endpoint, gate: Gate::new(), side, config, fingerprints, done: false, over: false })
+        let endpoint = Endpoint::new(PEER, TransportProtocol::UDP, None);
+        Ok(Self {
+            endpoint,
+            gate: Gate::new(side),
+            side,
+            certificate: certificate.clone(),
+            fingerprints: expected.into(),
+            begun: false,
+            done: false,
+            over: false,
+        })
     }
 
-    /// Sends the client's first flight.
+    /// Sends the client's first flight. Of no effect the second time.
     pub(super) fn connect(&mut self, now: Instant) -> Step {
-        let config = self.config.clone();
-        self.fenced(|endpoint| {
-            endpoint.connect(now, PEER, config, None).map(|()| Vec::new()).map_err(|error| error.to_string())
-        })
+        if std::mem::replace(&mut self.begun, true) {
+            return Step::Going;
+        }
+        match self.config(&PROFILES) {
+            Ok(config) => self.fenced(|endpoint| {
+                endpoint.connect(now, PEER, config, None).map(|()| Vec::new()).map_err(|error| error.to_string())
+            }),
+            Err(error) => self.fail(error.to_string()),
+        }
     }
 
     /// A datagram with records came over a known path.
     pub(super) fn receive(&mut self, now: Instant, datagram: &[u8]) -> Step {
+        if self.side == Side::Client && !self.begun {
+            return Step::Going;
+        }
         let admitted = self.gate.admit(datagram, self.done);
         if admitted.is_empty() {
             return Step::Going;
+        }
+        if !std::mem::replace(&mut self.begun, true) {
+            let profiles = if offers_gcm(&admitted) { PROFILES.get(..1) } else { None };
+            match self.config(profiles.unwrap_or(&PROFILES)) {
+                Ok(config) => self.endpoint.set_server_config(Some(config)),
+                Err(error) => return self.fail(error.to_string()),
+            }
         }
         self.fenced(|endpoint| {
             endpoint.read(now, PEER, None, BytesMut::from(&admitted[..])).map_err(|error| error.to_string())
@@ -165,30 +193,29 @@ impl Dtls {
             .map_err(|error| Error::Crypto(error.to_string()))?;
         Keys::new(profile, material.as_ref(), self.side == Side::Client)
     }
-}
 
-fn config(side: Side, certificate: &Certificate, fingerprints: Arc<[Fingerprint]>) -> Result<HandshakeConfig, Error> {
-    ConfigBuilder::default()
-        .with_crypto_provider(provider().clone())
-        .with_certificates(vec![certificate.dtls().clone()])
-        .with_cipher_suites(vec![
-            CipherSuiteId::Tls_Ecdhe_Ecdsa_With_Aes_128_Gcm_Sha256,
-            CipherSuiteId::Tls_Ecdhe_Ecdsa_With_ChaCha20_Poly1305_Sha256,
-        ])
-        .with_srtp_protection_profiles(vec![
-            SrtpProtectionProfile::Srtp_Aead_Aes_128_Gcm,
-            SrtpProtectionProfile::Srtp_Aes128_Cm_Hmac_Sha1_80,
-        ])
-        .with_client_auth(ClientAuthType::RequireAnyClientCert)
-        // No CA signs these certificates; the fingerprint in the SDP is what is compared (RFC 8122 §5).
-        .with_insecure_skip_verify(true)
-        .with_verify_peer_certificate(Some(Arc::new(move |chain, _| {
-            let matches = chain.first().is_some_and(|peer| matches_any(peer, &fingerprints));
-            if matches { Ok(()) } else { Err(rtc::shared::error::Error::ErrInvalidCertificate) }
-        })))
-        .with_server_name("weir".to_owned())
-        .with_flight_interval(REPEAT)
-        .with_mtu(MTU)
-        .build(side == Side::Client, None)
-        .map_err(|error| Error::Crypto(error.to_string()))
+    fn config(&self, profiles: &[SrtpProtectionProfile]) -> Result<Arc<HandshakeConfig>, Error> {
+        let fingerprints = self.fingerprints.clone();
+        let config = ConfigBuilder::default()
+            .with_crypto_provider(provider().clone())
+            .with_certificates(vec![self.certificate.dtls().clone()])
+            .with_cipher_suites(vec![
+                CipherSuiteId::Tls_Ecdhe_Ecdsa_With_Aes_128_Gcm_Sha256,
+                CipherSuiteId::Tls_Ecdhe_Ecdsa_With_ChaCha20_Poly1305_Sha256,
+            ])
+            .with_srtp_protection_profiles(profiles.to_vec())
+            .with_client_auth(ClientAuthType::RequireAnyClientCert)
+            // No CA signs these certificates; the fingerprint in the SDP is what is compared (RFC 8122 §5).
+            .with_insecure_skip_verify(true)
+            .with_verify_peer_certificate(Some(Arc::new(move |chain, _| {
+                let matches = chain.first().is_some_and(|peer| matches_any(peer, &fingerprints));
+                if matches { Ok(()) } else { Err(rtc::shared::error::Error::ErrInvalidCertificate) }
+            })))
+            .with_server_name("weir".to_owned())
+            .with_flight_interval(REPEAT)
+            .with_mtu(MTU)
+            .build(self.side == Side::Client, None)
+            .map_err(|error| Error::Crypto(error.to_string()))?;
+        Ok(Arc::new(config))
+    }
 }

@@ -4,9 +4,12 @@
 //! of fragments recursively, and keeps records of the next epoch without a limit; a peer could make it fill the memory
 //! or the stack. It also stops its own retransmission timer at any handshake record, a repeated one included, so a
 //! client that repeats its flight would keep the server from ever repeating its own. So here, before the handshake is
-//! done, each fragment passes once, and all that passes in the life of an association has a limit.
+//! done, each fragment passes once (but for a first ClientHello, which may have to be answered anew), and all that passes
+//! in the life of an association has a limit.
 //!
 //! Lengths are those of RFC 6347 §4.1 and §4.2.2.
+
+use super::Side;
 
 /// Bytes of handshake records of one association. A browser's flights with a certificate chain are below 8 KiB.
 const HANDSHAKE_BYTES_MAX: usize = 64 * 1024;
@@ -38,6 +41,7 @@ const HANDSHAKE: u8 = 22;
 
 /// What passed so far.
 pub(super) struct Gate {
+    side: Side,
     bytes: usize,
     /// Message sequence, offset and length of each fragment that passed.
     fragments: Vec<(u16, u32, u32)>,
@@ -53,8 +57,8 @@ struct Record<'a> {
 }
 
 impl Gate {
-    pub(super) fn new() -> Self {
-        Self { bytes: 0, fragments: Vec::new(), early: 0, late: 0 }
+    pub(super) fn new(side: Side) -> Self {
+        Self { side, bytes: 0, fragments: Vec::new(), early: 0, late: 0 }
     }
 
     /// The records of `datagram` that may pass, one after the other; `done` once the handshake is.
@@ -78,8 +82,9 @@ impl Gate {
         match (record.epoch, record.kind) {
             (0, HANDSHAKE) if done => self.late(record),
             (0, HANDSHAKE) => self.fragments(record),
-            // An unencrypted alert is anybody's word. A peer that gives up without keys is noticed by its silence.
             (0, CHANGE_CIPHER_SPEC) => !done && record.body == [1],
+            // Once there are keys, an alert without them is anybody's word.
+            (0, ALERT) => !done && record.body.len() == 2,
             (0, _) => false,
             (1, HANDSHAKE) if record.body.len() > FINISHED_MAX => false,
             (1, HANDSHAKE) if done => self.late(record),
@@ -102,21 +107,27 @@ impl Gate {
     /// Whether a handshake record holds only whole, sensible fragments, and one at least that did not pass yet.
     fn fragments(&mut self, record: &Record<'_>) -> bool {
         let mut rest = record.body;
-        let mut fresh = false;
+        // The library answers a first ClientHello statelessly and never repeats that answer by itself.
+        let mut fresh = self.side == Side::Server && self.fragments.iter().all(|(sequence, ..)| *sequence == 0);
         let before = self.fragments.len();
+        self.bytes = self.bytes.saturating_add(record.body.len());
         while !rest.is_empty() {
-            let Some((sequence, offset, length, after)) = next_fragment(rest) else {
+            let fragment = next_fragment(rest).filter(|_| self.bytes <= HANDSHAKE_BYTES_MAX);
+            let Some((sequence, offset, length, after)) = fragment else {
                 self.fragments.truncate(before);
                 return false;
             };
             rest = after;
             if !self.fragments.contains(&(sequence, offset, length)) {
+                if self.fragments.len() >= FRAGMENTS_MAX {
+                    self.fragments.truncate(before);
+                    return false;
+                }
                 fresh = true;
                 self.fragments.push((sequence, offset, length));
             }
         }
-        self.bytes = self.bytes.saturating_add(record.body.len());
-        fresh && self.fragments.len() <= FRAGMENTS_MAX && self.bytes <= HANDSHAKE_BYTES_MAX
+        fresh
     }
 }
 

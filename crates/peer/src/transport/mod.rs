@@ -26,6 +26,7 @@ mod certificate;
 mod credentials;
 mod dtls;
 mod gate;
+mod hello;
 mod ice;
 mod provider;
 pub mod srtp;

@@ -194,6 +194,12 @@ impl<'a> Message<'a> {
         self.unknown.get(..self.unknown_count).unwrap_or_default()
     }
 
+    /// Bytes of the datagram: what an answer is weighed against.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.datagram.len()
+    }
+
     /// Whether there is a MESSAGE-INTEGRITY at all.
     #[must_use]
     pub fn has_integrity(&self) -> bool {
@@ -210,15 +216,6 @@ impl<'a> Message<'a> {
         let Some((head, rest)) = covered.split_first_chunk::<HEADER>() else { return false };
         let length = u16::try_from(offset + INTEGRITY - HEADER).unwrap_or(u16::MAX);
         key.sign(&[&with_length(*head, length), rest]).is_some_and(|tag| constant_time_eq(&tag, sent))
-    }
-}
-
-/// Bytes of the datagram it was read from: what an answer is weighed against.
-impl Message<'_> {
-    /// Bytes of the message.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        self.datagram.len()
     }
 }
 
@@ -298,6 +295,18 @@ impl Writer {
     #[must_use]
     pub fn controlling(self, tie_breaker: u64) -> Self {
         self.attribute(attribute::ICE_CONTROLLING, &tie_breaker.to_be_bytes())
+    }
+
+    /// ICE-CONTROLLED.
+    #[cfg(test)]
+    pub(super) fn controlled(self, tie_breaker: u64) -> Self {
+        self.attribute(attribute::ICE_CONTROLLED, &tie_breaker.to_be_bytes())
+    }
+
+    /// Some attribute without a value.
+    #[cfg(test)]
+    pub(super) fn unknown_attribute(self, kind: u16) -> Self {
+        self.attribute(kind, &[])
     }
 
     /// USE-CANDIDATE.

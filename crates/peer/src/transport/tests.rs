@@ -1,5 +1,7 @@
 //! Two transports in memory.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::path::Carrier;
 
@@ -101,4 +103,253 @@ fn both_sides_connect_and_media_goes_both_ways() {
     pair.client.protect_rtcp(RTCP, &mut out).expect("protected");
     let received = pair.server.receive(pair.now, path(), &out);
     assert_eq!(received, Received { verdict: Verdict::Ours, packet: Packet::Rtcp(RTCP.into()) });
+}
+
+#[test]
+fn any_one_datagram_may_be_lost() {
+    for lost in 0..24 {
+        let mut pair = Pair::new();
+        let mut count = 0;
+        pair.connect(|_, _| {
+            count += 1;
+            count - 1 != lost
+        });
+    }
+}
+
+#[test]
+fn all_that_one_side_says_for_a_second_may_be_lost() {
+    for lost_from_client in [true, false] {
+        for first in 0..10 {
+            let mut pair = Pair::new();
+            let mut count = 0;
+            let mut lost = 0;
+            pair.connect(|from_client, datagram| {
+                let is_dtls = datagram.first().is_some_and(|first| *first >= 20);
+                if from_client != lost_from_client || !is_dtls {
+                    return true;
+                }
+                count += 1;
+                lost += u32::from(count > first && lost < 4);
+                count <= first || lost >= 4
+            });
+        }
+    }
+}
+
+#[test]
+fn a_server_prefers_aead_whatever_the_client_names_first() {
+    let mut pair = Pair::new();
+    pair.connect(|_, _| true);
+    let mut out = Vec::new();
+    pair.server.protect_rtp(RTP, &mut out).expect("protected");
+    assert_eq!(out.len(), RTP.len() + 16);
+}
+
+#[test]
+fn another_certificate_than_the_fingerprint_says_ends_it() {
+    let mut pair = Pair::new();
+    let stranger = Certificate::generate().expect("a certificate");
+    let (local, remote) = (Credentials::random(), Credentials::random());
+    let make = |side, own: &Certificate, local: &Credentials, remote: &Credentials, print| {
+        Transport::new(pair.now, side, own, local.clone(), remote.clone(), vec![print]).expect("a transport")
+    };
+    let known = Certificate::generate().expect("a certificate");
+    let server = make(Side::Server, &known, &local, &remote, stranger.fingerprint());
+    let client = make(Side::Client, &known, &remote, &local, known.fingerprint());
+    (pair.server, pair.client) = (server, client);
+    pair.client.remote_candidate(path().local);
+    for _ in 0..20 {
+        pair.carry(|_, _| true);
+        if pair.client.poll_timeout().is_some() {
+            pair.advance();
+        }
+    }
+    let events: Vec<_> = std::iter::from_fn(|| pair.server.poll_event()).collect();
+    assert!(matches!(events.last(), Some(Event::Closed(Reason::Handshake(_)))), "{events:?}");
+    assert!(!pair.server.is_connected());
+    assert!(!events.contains(&Event::Connected));
+    assert!(pair.server.protect_rtp(RTP, &mut Vec::new()).is_err());
+}
+
+#[test]
+fn goodbye_reaches_the_other_side_and_frees_both() {
+    for server_closes in [true, false] {
+        let mut pair = Pair::new();
+        pair.connect(|_, _| true);
+        let (one, other) =
+            if server_closes { (&mut pair.server, &mut pair.client) } else { (&mut pair.client, &mut pair.server) };
+        while other.poll_event().is_some() {}
+        one.close(pair.now);
+        assert!(!one.is_connected());
+        let at = if server_closes { mirrored(path()) } else { path() };
+        while let Some(transmit) = one.poll_transmit() {
+            other.receive(pair.now, at, &transmit.data);
+        }
+        assert_eq!(other.poll_event(), Some(Event::Closed(Reason::Peer)));
+        for side in [&pair.server, &pair.client] {
+            assert!(side.state.is_none());
+            assert_eq!(side.poll_timeout(), None);
+            assert_eq!(side.path(), None);
+        }
+    }
+}
+
+#[test]
+fn silence_ends_it_and_checks_keep_it_alive() {
+    let mut pair = Pair::new();
+    pair.connect(|_, _| true);
+    let start = pair.now;
+    while pair.now < start + Duration::from_secs(120) {
+        pair.carry(|_, _| true);
+        pair.advance();
+    }
+    assert!(pair.server.is_connected());
+    while pair.server.poll_event().is_some() {}
+    let last = pair.now;
+    while pair.server.is_connected() {
+        pair.carry(|_, _| false);
+        pair.advance();
+    }
+    assert!(pair.now <= last + SILENCE_MAX);
+    assert_eq!(pair.server.poll_event(), Some(Event::Closed(Reason::Silence)));
+    assert!(pair.server.state.is_none());
+}
+
+#[test]
+fn a_peer_that_never_speaks_is_given_up() {
+    let mut pair = Pair::new();
+    while let Some(due) = pair.server.poll_timeout() {
+        pair.server.handle_timeout(due);
+    }
+    assert_eq!(pair.server.poll_event(), Some(Event::Closed(Reason::Silence)));
+}
+
+#[test]
+fn a_peer_that_checks_and_never_shakes_hands_is_given_up() {
+    let mut pair = Pair::new();
+    while pair.server.state.is_some() {
+        pair.carry(|_, datagram| datagram.first().is_some_and(|first| *first < 20));
+        pair.advance();
+    }
+    let events: Vec<_> = std::iter::from_fn(|| pair.server.poll_event()).collect();
+    assert!(matches!(events.last(), Some(Event::Closed(Reason::Timeout | Reason::Silence))), "{events:?}");
+}
+
+#[test]
+fn after_an_ice_restart_media_goes_on_over_the_old_path_and_then_the_new() {
+    let mut pair = Pair::new();
+    pair.connect(|_, _| true);
+    while pair.server.poll_event().is_some() {}
+    let (local, remote) = (Credentials::random(), Credentials::random());
+    pair.server.restart(pair.now, local.clone(), remote.clone());
+    assert_eq!(pair.server.path(), Some(path()));
+    let mut out = Vec::new();
+    pair.client.protect_rtp(RTP, &mut out).expect("protected");
+    assert_eq!(pair.server.receive(pair.now, path(), &out).packet, Packet::Rtp(RTP.into()));
+    pair.client.restart(pair.now, remote, local);
+    // The client is at another address now.
+    let moved = Path { remote: address("203.0.113.4:5000"), ..path() };
+    for _ in 0..20 {
+        pair.advance();
+        while let Some(transmit) = pair.client.poll_transmit() {
+            pair.server.receive(pair.now, moved, &transmit.data);
+        }
+        while let Some(transmit) = pair.server.poll_transmit() {
+            pair.client.receive(pair.now, mirrored(moved), &transmit.data);
+        }
+    }
+    assert_eq!(pair.server.path(), Some(moved));
+    assert_eq!(pair.server.poll_event(), Some(Event::PathChanged(moved)));
+    out.clear();
+    pair.client.protect_rtcp(RTCP, &mut out).expect("protected");
+    assert_eq!(pair.server.receive(pair.now, moved, &out).packet, Packet::Rtcp(RTCP.into()));
+}
+
+#[test]
+fn media_and_handshakes_from_unproven_addresses_are_not_looked_at() {
+    let mut pair = Pair::new();
+    let stranger = Path { remote: address("203.0.113.66:6666"), ..path() };
+    let hello = {
+        let mut found = None;
+        pair.connect(|from_client, datagram| {
+            if from_client && datagram.first() == Some(&22) && found.is_none() {
+                found = Some(datagram.to_vec());
+            }
+            true
+        });
+        found.expect("a hello")
+    };
+    let mut fresh = Pair::new();
+    let received = fresh.server.receive(fresh.now, stranger, &hello);
+    assert_eq!(received.verdict, Verdict::Unproven);
+    assert_eq!(fresh.server.poll_transmit(), None);
+    let mut out = Vec::new();
+    pair.client.protect_rtp(RTP, &mut out).expect("protected");
+    assert_eq!(pair.server.receive(pair.now, stranger, &out).verdict, Verdict::Unproven);
+    assert_eq!(pair.server.dropped(), 1);
+}
+
+/// Every datagram of a whole session, for mutation.
+fn recorded() -> Vec<(bool, Vec<u8>)> {
+    let mut datagrams = Vec::new();
+    Pair::new().connect(|from_client, datagram| {
+        datagrams.push((from_client, datagram.to_vec()));
+        true
+    });
+    datagrams
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn losses_and_reordering_only_delay(choices in proptest::collection::vec(0..10_u8, 400)) {
+        let mut pair = Pair::new();
+        let mut choices = choices.into_iter();
+        // A third is lost for as long as there are choices; then all arrives.
+        pair.connect(|_, _| choices.next().is_none_or(|choice| choice >= 3));
+    }
+
+    #[test]
+    fn damaged_datagrams_never_panic_and_get_no_more_than_they_spent(
+        which in any::<proptest::sample::Index>(), at in any::<proptest::sample::Index>(), byte in any::<u8>(),
+        cut in any::<proptest::sample::Index>(), cuts in any::<bool>(), deliver in 0..12_usize,
+    ) {
+        let mut pair = Pair::new();
+        let mut left = deliver;
+        for _ in 0..4 {
+            pair.carry(|_, _| { left = left.saturating_sub(1); left > 0 });
+            pair.advance();
+        }
+        let datagrams = recorded();
+        let (_, mut datagram) = datagrams[which.index(datagrams.len())].clone();
+        let place = at.index(datagram.len());
+        datagram[place] = byte;
+        if cuts {
+            datagram.truncate(cut.index(datagram.len()) + 1);
+        }
+        while pair.server.poll_transmit().is_some() {}
+        let stranger = Path { remote: address("203.0.113.66:6666"), ..path() };
+        let received = pair.server.receive(pair.now, stranger, &datagram);
+        prop_assert_eq!(received.verdict, Verdict::Unproven);
+        let answered: usize = std::iter::from_fn(|| pair.server.poll_transmit()).map(|sent| sent.data.len()).sum();
+        prop_assert!(answered * 2 <= datagram.len() * 3);
+        // The same from the proven path, and to the client.
+        pair.server.receive(pair.now, path(), &datagram);
+        pair.client.receive(pair.now, mirrored(path()), &datagram);
+    }
+
+    #[test]
+    fn garbage_never_panics(
+        datagrams in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..100), 0..20),
+    ) {
+        let mut pair = Pair::new();
+        pair.carry(|_, _| true);
+        pair.advance();
+        pair.carry(|_, _| true);
+        for datagram in datagrams {
+            pair.server.receive(pair.now, path(), &datagram);
+        }
+    }
 }
