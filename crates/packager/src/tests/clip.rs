@@ -23,6 +23,9 @@ pub(crate) struct Coded {
     pub(crate) data: Bytes,
 }
 
+/// What `audiotestsrc` needs to click: a millisecond of 2 kHz twice a second.
+const CLICKS: &str = "wave=ticks tick-interval=500000000 sine-periods-per-tick=2 freq=2000 volume=0.8";
+
 impl Clip {
     /// H.264 at 30 fps, `frames` long, a keyframe every `gop`.
     pub(crate) fn h264(frames: u32, gop: u32) -> Self {
@@ -75,12 +78,37 @@ impl Clip {
         ))
     }
 
+    pub(crate) fn vp8(frames: u32) -> Self {
+        Self::video(&format!(
+            "videotestsrc num-buffers={frames} pattern=ball ! video/x-raw,format=I420,width=320,height=180,framerate=30/1 \
+             ! vp8enc deadline=1 cpu-used=8 lag-in-frames=0 target-bitrate=300000 keyframe-max-dist=30 ! video/x-vp8"
+        ))
+    }
+
     /// AAC, stereo.
     pub(crate) fn aac(seconds: f64, rate: u32) -> Self {
         let frames = (seconds * f64::from(rate) / 1024.0) as u32;
         Self::audio(&format!(
             "audiotestsrc num-buffers={frames} samplesperbuffer=1024 ! audio/x-raw,rate={rate},channels=2 ! audioconvert \
              ! voaacenc bitrate=96000 ! aacparse ! audio/mpeg,mpegversion=4,stream-format=raw"
+        ))
+    }
+
+    /// AAC, stereo: a click every half second.
+    pub(crate) fn aac_clicks(seconds: f64, rate: u32) -> Self {
+        let frames = (seconds * f64::from(rate) / 1024.0) as u32;
+        Self::audio(&format!(
+            "audiotestsrc num-buffers={frames} samplesperbuffer=1024 {CLICKS} ! audio/x-raw,rate={rate},channels=2 \
+             ! audioconvert ! voaacenc bitrate=128000 ! aacparse ! audio/mpeg,mpegversion=4,stream-format=raw"
+        ))
+    }
+
+    /// Opus, stereo: a click every half second.
+    pub(crate) fn opus_clicks(seconds: f64) -> Self {
+        let frames = (seconds * 50.0) as u32;
+        Self::audio(&format!(
+            "audiotestsrc num-buffers={frames} samplesperbuffer=960 {CLICKS} ! audio/x-raw,rate=48000,channels=2 \
+             ! audioconvert ! opusenc frame-size=20 bitrate=128000"
         ))
     }
 
@@ -100,13 +128,14 @@ impl Clip {
             "video/x-h264" => (VideoCodec::H264, config.expect("avcC")),
             "video/x-h265" => (VideoCodec::Hevc, config.expect("hvcC")),
             "video/x-av1" => (VideoCodec::Av1, config.unwrap_or(Bytes::from_static(&[0x81, 0, 0x0c, 0]))),
+            "video/x-vp8" => (VideoCodec::Vp8, Bytes::from_static(&[0, 10, 0x80, 2, 2, 2, 0, 0])),
             "video/x-vp9" => (VideoCodec::Vp9, Bytes::from_static(&[0, 10, 0x82, 1, 1, 1, 0, 0])),
             other => panic!("{other}"),
         };
         let mut params = codec::video(codec, config).expect("a good configuration");
         if params.width == 0 {
             (params.width, params.height) = match codec {
-                VideoCodec::Vp9 => (0, 0),
+                VideoCodec::Vp8 | VideoCodec::Vp9 => (0, 0),
                 _ => codec::av1_dimensions(&frames[0].data).expect("a keyframe with its sequence header"),
             };
         }

@@ -10,7 +10,7 @@ const OUT_MAX: usize = 512;
 
 /// What comes out.
 #[derive(Debug)]
-pub(super) enum Out {
+pub(in crate::repair) enum Out {
     /// What follows has these caps.
     Caps(gst::Caps),
     /// A buffer; its times are running times.
@@ -19,7 +19,7 @@ pub(super) enum Out {
 
 /// The elements, between two pads of our own.
 #[derive(Debug)]
-pub(super) struct Chain {
+pub(in crate::repair) struct Chain {
     bin: gst::Bin,
     input: gst::Pad,
     output: gst::Pad,
@@ -35,7 +35,7 @@ struct Shared {
 
 impl Chain {
     /// The elements of `description`, in the notation of `gst-launch`, fed with `caps`.
-    pub(super) fn new(description: &str, caps: &gst::Caps) -> Result<Self, String> {
+    pub(in crate::repair) fn new(description: &str, caps: &gst::Caps) -> Result<Self, String> {
         let bin = gst::parse::bin_from_description(description, true).map_err(|error| error.to_string())?;
         let shared: Arc<Mutex<Shared>> = Arc::default();
         let bus = gst::Bus::new();
@@ -71,7 +71,7 @@ impl Chain {
     }
 
     /// Hands over a buffer. What it brings is in [`Self::take`].
-    pub(super) fn push(&self, buffer: gst::Buffer) -> Result<(), String> {
+    pub(in crate::repair) fn push(&self, buffer: gst::Buffer) -> Result<(), String> {
         self.input.push(buffer).map_err(|error| self.failure(&error))?;
         match &self.shared.lock().failure {
             Some(failure) => Err(failure.clone()),
@@ -79,13 +79,24 @@ impl Chain {
         }
     }
 
+    /// Tells the elements something, ahead of the next buffer.
+    pub(in crate::repair) fn tell(&self, event: gst::Event) {
+        // Whoever does not take it goes on without.
+        let _ = self.input.push_event(event);
+    }
+
+    /// Nothing more comes: what is held inside comes out.
+    pub(in crate::repair) fn end(&self) {
+        self.tell(gst::event::Eos::new());
+    }
+
     /// What came out so far.
-    pub(super) fn take(&self) -> VecDeque<Out> {
+    pub(in crate::repair) fn take(&self) -> VecDeque<Out> {
         std::mem::take(&mut self.shared.lock().out)
     }
 
     /// Sets a property of an element inside, if it is there.
-    pub(super) fn set(&self, element: &str, property: &str, value: impl Into<gst::glib::Value>) {
+    pub(in crate::repair) fn set(&self, element: &str, property: &str, value: impl Into<gst::glib::Value>) {
         if let Some(element) = self.bin.by_name(element)
             && element.find_property(property).is_some()
         {

@@ -6,6 +6,7 @@
 
 mod chain;
 mod guard;
+mod pictures;
 mod sound;
 mod steady;
 
@@ -18,6 +19,9 @@ use bytes::BytesMut;
 use weir_media::derive::Want;
 
 use super::wire::{Bad, Coded, Coding, Job, MESSAGE_BYTES_MAX, Message, Reader};
+#[cfg(test)]
+pub(in crate::repair) use chain::{Chain, Out};
+use pictures::Pictures;
 use sound::Sound;
 
 /// Bytes read at once.
@@ -64,52 +68,71 @@ fn convert(mut socket: &UnixStream) -> Result<(), Error> {
     let mut reader = Reader::new(MESSAGE_BYTES_MAX);
     let mut read = vec![0; READ_BYTES];
     let mut made = Vec::new();
-    let mut bytes = BytesMut::new();
     let mut work = None;
     loop {
         while let Some(message) = reader.next()? {
             match (message, &mut work) {
                 (Message::Begin(job), None) => work = Some(Work::new(job)),
-                (Message::Track(coding), Some(work)) => work.track(&coding).map_err(Error::Failed)?,
+                (Message::Track(coding), Some(work)) => work.track(&coding, &mut made).map_err(Error::Failed)?,
                 (Message::Frame(coded), Some(work)) => work.frame(&coded, &mut made).map_err(Error::Failed)?,
                 (other, _) => return Err(Error::Message(format!("{other:?} where it has no place"))),
             }
-            for message in made.drain(..) {
-                message.write(&mut bytes);
-            }
-            if !bytes.is_empty() {
-                socket.write_all(&bytes)?;
-                bytes.clear();
-            }
+            answer(socket, &mut made)?;
         }
         match socket.read(&mut read)? {
-            0 => return Ok(()),
+            0 => break,
             count => reader.held.extend_from_slice(&read[..count]),
         }
     }
+    if let Some(work) = &mut work {
+        work.end(&mut made).map_err(Error::Failed)?;
+    }
+    Ok(answer(socket, &mut made)?)
+}
+
+/// Sends what was made.
+fn answer(mut socket: &UnixStream, made: &mut Vec<Message>) -> io::Result<()> {
+    let mut bytes = BytesMut::new();
+    for message in made.drain(..) {
+        message.write(&mut bytes);
+    }
+    socket.write_all(&bytes)
 }
 
 /// What is converted.
 enum Work {
     Sound(Sound),
+    Pictures(Pictures),
 }
 
 impl Work {
     fn new(job: Job) -> Self {
         match job.want {
-            Want::Opus | Want::Aac | Want::PlainH264 => Self::Sound(Sound::new(job)),
+            Want::Opus | Want::Aac => Self::Sound(Sound::new(job)),
+            Want::PlainH264 => Self::Pictures(Pictures::default()),
         }
     }
 
-    fn track(&mut self, coding: &Coding) -> Result<(), String> {
+    fn track(&mut self, coding: &Coding, made: &mut Vec<Message>) -> Result<(), String> {
         match self {
             Self::Sound(sound) => sound.track(coding),
+            Self::Pictures(pictures) => pictures.track(coding, made),
         }
     }
 
     fn frame(&mut self, coded: &Coded, made: &mut Vec<Message>) -> Result<(), String> {
         match self {
             Self::Sound(sound) => sound.frame(coded, made),
+            Self::Pictures(pictures) => pictures.frame(coded, made),
+        }
+    }
+
+    /// The source ended: what is held comes out.
+    fn end(&mut self, made: &mut Vec<Message>) -> Result<(), String> {
+        match self {
+            // A few milliseconds that nobody misses.
+            Self::Sound(_) => Ok(()),
+            Self::Pictures(pictures) => pictures.drain(made),
         }
     }
 }

@@ -71,6 +71,10 @@ impl Sound {
             return Err("Sound came before its description.".into());
         };
         let samples = decoder.decode(coded.data.clone())?;
+        // A decoder may keep its first frame for itself.
+        if samples.is_empty() {
+            return Ok(());
+        }
         for block in encoder.steady.push(coded.pts, &samples) {
             encoder.encode(block.at, &block.samples, out)?;
         }
@@ -99,7 +103,8 @@ impl Decoder {
             }
             AudioCodec::Opus => return Err(format!("Opus with {coded} channels cannot be converted.")),
         };
-        let raw = format!("capsfilter caps=audio/x-raw,format=S16LE,layout=interleaved,rate={RATE},channels={channels}");
+        let raw =
+            format!("capsfilter caps=audio/x-raw,format=S16LE,layout=interleaved,rate={RATE},channels={channels}");
         let description = format!("{element} name=decoder ! audioconvert ! audioresample ! {raw}");
         let chain = Chain::new(&description, &caps)?;
         // Damaged frames are silence, and no reason to end.
@@ -139,8 +144,9 @@ impl Encoder {
             .field("format", "S16LE")
             .field("layout", "interleaved")
             .field("rate", RATE as i32)
-            .field("channels", channels as i32)
-            .build();
+            .field("channels", channels as i32);
+        // Left and right.
+        let caps = if channels == 2 { caps.field("channel-mask", gst::Bitmask::new(3)) } else { caps }.build();
         let steady = Steady::new(channels, block);
         let chain = Chain::new(&description, &caps)?;
         Ok(Self { chain, channels, steady, taken: 0, block: block as u64, times: VecDeque::new(), delay })

@@ -5,10 +5,12 @@
 pub(super) const RATE: u32 = 48_000;
 /// Sound off by more than this begins anew at its own time: encoders jitter by less.
 const HOLE_NANOS: i64 = 120_000_000;
-/// Sound off by more than this for a while is moved slowly.
-const DRIFT_NANOS: i64 = 8_000_000;
-/// Weight of what is new in the mean offset: the last 16 frames count.
-const MEAN: i64 = 16;
+/// Sound off by more than this for a while is moved slowly, until it is off by less than [`SETTLED_NANOS`].
+const DRIFT_NANOS: i64 = 4_000_000;
+/// What times in whole milliseconds are off by anyhow.
+const SETTLED_NANOS: i64 = 1_000_000;
+/// Weight of what is new in the mean offset: the last 32 frames count.
+const MEAN: i64 = 32;
 /// Samples that are left out or said twice at once, so that sound catches up: half a millisecond.
 const NUDGE_SAMPLES: usize = 24;
 
@@ -25,6 +27,9 @@ pub(super) struct Steady {
     position: u64,
     /// Mean of how far the publisher's times are ahead of ours, in nanoseconds.
     ahead: i64,
+    /// Frames that the mean is made of, up to [`MEAN`].
+    frames: i64,
+    is_moving: bool,
 }
 
 /// A block of sound.
@@ -39,7 +44,16 @@ pub(super) struct Block {
 impl Steady {
     /// A timeline of blocks of so many samples.
     pub(super) fn new(channels: usize, block: usize) -> Self {
-        Self { channels: channels.max(1), block, held: Vec::new(), anchor: None, position: 0, ahead: 0 }
+        Self {
+            channels: channels.max(1),
+            block,
+            held: Vec::new(),
+            anchor: None,
+            position: 0,
+            ahead: 0,
+            frames: 0,
+            is_moving: false,
+        }
     }
 
     /// Takes sound that is heard at `at`, and gives what fills a block.
@@ -51,7 +65,8 @@ impl Steady {
                 if off.unsigned_abs() > HOLE_NANOS.unsigned_abs() {
                     self.begin(at);
                 } else {
-                    self.ahead += (off - self.ahead) / MEAN;
+                    self.frames = (self.frames + 1).min(MEAN);
+                    self.ahead += (off - self.ahead) / self.frames;
                     samples = self.nudge(samples);
                 }
             }
@@ -71,7 +86,7 @@ impl Steady {
 
     fn begin(&mut self, at: i64) {
         self.held.clear();
-        (self.anchor, self.position, self.ahead) = (Some(at), 0, 0);
+        (self.anchor, self.position, self.ahead, self.frames) = (Some(at), 0, 0, 0);
     }
 
     /// Where the next sample goes.
@@ -82,14 +97,20 @@ impl Steady {
     /// Moves the sound a little towards the publisher's times.
     fn nudge<'a>(&mut self, samples: &'a [i16]) -> &'a [i16] {
         let some = NUDGE_SAMPLES * self.channels;
-        if self.ahead > DRIFT_NANOS && samples.len() >= some {
-            self.held.extend_from_slice(&samples[..some]);
-            self.ahead -= nanos(NUDGE_SAMPLES as u64);
-        } else if self.ahead < -DRIFT_NANOS && samples.len() > some {
-            self.ahead += nanos(NUDGE_SAMPLES as u64);
-            return &samples[some..];
+        let most = if self.is_moving { SETTLED_NANOS } else { DRIFT_NANOS };
+        self.is_moving = self.ahead.abs() > most && self.frames * 4 >= MEAN;
+        if !self.is_moving || samples.len() <= some {
+            return samples;
         }
-        samples
+        let moved = nanos(NUDGE_SAMPLES as u64);
+        if self.ahead > 0 {
+            self.held.extend_from_slice(&samples[..some]);
+            self.ahead -= moved;
+            samples
+        } else {
+            self.ahead += moved;
+            &samples[some..]
+        }
     }
 }
 
@@ -141,8 +162,22 @@ mod tests {
             // The last block ends within the last frame, half a minute of drift later.
             let end = at.last().expect("blocks") + 20_000_000;
             let off = time(40_000) - end;
-            assert!((-12_000_000..32_000_000).contains(&off), "{off}");
+            assert!((-8_000_000..28_000_000).contains(&off), "{off}");
         }
+    }
+
+    #[test]
+    fn a_first_time_that_was_off_is_made_good_within_a_second() {
+        let mut steady = Steady::new(1, 960);
+        let off = |block: Block| block.at - nanos(u64::from(block.samples[0].unsigned_abs()) * 1024);
+        let mut off_by = 0;
+        for n in 0..60 {
+            // Every sample tells its frame, and so when it should be heard.
+            let at = nanos(n * 1024) + if n == 0 { 30_000_000 } else { 0 };
+            steady.push(at, &[n as i16; 1024]).into_iter().for_each(|block| off_by = off(block));
+        }
+        // A block begins anywhere in its frame.
+        assert!((-2_000_000..24_000_000).contains(&off_by), "{off_by}");
     }
 
     #[test]
