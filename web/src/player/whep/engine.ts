@@ -1,5 +1,6 @@
 import { Problem } from "../../api/request";
 import type { Line } from "../../webrtc/line";
+import { Report } from "../../webrtc/report";
 import { withOpus } from "../../webrtc/sdp";
 import { Session } from "../../webrtc/session";
 import type { Engine, EngineEvent, Progress } from "../engine";
@@ -120,7 +121,7 @@ export class WhepEngine implements Engine {
   }
 
   private async look(): Promise<void> {
-    const reading = read(await this.peer.getStats());
+    const reading = read(new Report(await this.peer.getStats()));
     if (this.stopped) return;
     const before = this.reading;
     this.reading = reading;

@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
 
-import { delay, read, type Reading, type Report } from "./reading";
+import { Report, type Source } from "../../webrtc/report";
+import { delay, read, type Reading } from "./reading";
 
 const report = (...stats: Record<string, unknown>[]): Report =>
-  new Map(stats.map((stat, index) => [String(index), stat])) as unknown as Report;
+  new Report(new Map(stats.map((stat, index) => [String(index), stat])) as unknown as Source);
 
 const video = {
   type: "inbound-rtp",

@@ -1,3 +1,5 @@
+import type { Report, Stat } from "../../webrtc/report";
+
 /** What a running session tells of itself, out of `RTCPeerConnection.getStats()`. Counters count from its start. */
 export interface Reading {
   /** RTP packets of all kinds. */
@@ -20,41 +22,13 @@ export interface Reading {
   bytes: number;
 }
 
-/** The members of WebRTC statistics that are read here. Browsers leave some of them out. */
-export interface Stat {
-  type: string;
-  id: string;
-  kind?: string;
-  state?: string;
-  nominated?: boolean;
-  selectedCandidatePairId?: string;
-  packetsReceived?: number;
-  bytesReceived?: number;
-  responsesReceived?: number;
-  framesDecoded?: number;
-  framesPerSecond?: number;
-  frameWidth?: number;
-  frameHeight?: number;
-  currentRoundTripTime?: number;
-  jitterBufferDelay?: number;
-  jitterBufferEmittedCount?: number;
-  totalDecodeTime?: number;
-}
-
-/** Statistics as a browser or a test gives them. */
-export interface Report {
-  forEach(callback: (stat: Stat) => void): void;
-}
-
 export function read(report: Report): Reading {
-  const stats: Stat[] = [];
-  report.forEach((stat) => stats.push(stat));
-  const inbound = stats.filter((stat) => stat.type === "inbound-rtp");
+  const inbound = report.of("inbound-rtp");
   const sum = (member: (stat: Stat) => number | undefined): number =>
     inbound.reduce((total, stat) => total + (member(stat) ?? 0), 0);
   const pictures = inbound.find((stat) => stat.kind === "video" && (stat.packetsReceived ?? 0) > 0);
   const timed = pictures ?? inbound.find((stat) => stat.kind === "audio");
-  const pair = selectedPair(stats);
+  const pair = report.pair();
   const packets = sum((stat) => stat.packetsReceived);
   return {
     packets,
@@ -68,15 +42,6 @@ export function read(report: Report): Reading {
     frameRate: Math.round(pictures?.framesPerSecond ?? 0),
     bytes: sum((stat) => stat.bytesReceived),
   };
-}
-
-function selectedPair(stats: Stat[]): Stat | undefined {
-  const chosen = stats.find((stat) => stat.type === "transport")?.selectedCandidatePairId;
-  const pairs = stats.filter((stat) => stat.type === "candidate-pair");
-  return (
-    pairs.find((pair) => pair.id === chosen) ??
-    pairs.find((pair) => pair.nominated && pair.state === "succeeded")
-  );
 }
 
 /**
