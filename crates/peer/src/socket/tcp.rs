@@ -1,10 +1,11 @@
 //! ICE over TCP: peers connect to us (RFC 6544 §4.5, passive) and frame their datagrams (RFC 4571).
 //!
 //! One task a connection, which reads and writes. Senders put datagrams into its bounded [`Outbox`] and never wait. A
-//! connection lives as long as it belongs to a session: until its first request proves one, five seconds at most.
+//! connection lives as long as it belongs to a session: until its first request proves one, five seconds at most, and
+//! less where there are too many: the oldest of those that proved nothing makes room.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     io,
     net::SocketAddr,
     sync::{
@@ -58,6 +59,8 @@ const BACKLOG: i32 = 1024;
 /// All connections, for those who send.
 pub(super) struct Connections {
     open: RwLock<HashMap<u64, Arc<Outbox>>>,
+    /// Those that proved nothing yet, the oldest first.
+    unproven: Mutex<BTreeSet<u64>>,
     next: AtomicU64,
 }
 
@@ -80,7 +83,7 @@ struct Waiting {
 
 impl Connections {
     pub(super) fn new() -> Self {
-        Self { open: RwLock::default(), next: AtomicU64::new(0) }
+        Self { open: RwLock::default(), unproven: Mutex::default(), next: AtomicU64::new(0) }
     }
 
     /// Queues one datagram for a connection, if there is room.
@@ -127,6 +130,12 @@ impl Connections {
         }
     }
 
+    /// Ends the oldest connection that proved nothing, if there is one.
+    fn make_room(&self) -> bool {
+        let oldest = self.unproven.lock().pop_first();
+        oldest.inspect(|oldest| self.close(*oldest)).is_some()
+    }
+
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
         self.open.read().len()
@@ -159,9 +168,12 @@ pub(super) async fn accept(shared: Arc<Shared>, listener: TcpListener, connectio
             }
         };
         match accepted {
-            Ok((stream, remote)) if tasks.len() < connections_max => {
+            Ok((stream, remote)) if tasks.len() < connections_max || shared.tcp.make_room() => {
                 shared.meters.connections_accepted.increment(1);
-                tasks.spawn(serve(Arc::clone(&shared), stream, remote));
+                // In the table before anybody else is accepted, so that it can be the one that makes room.
+                if let Some(open) = Open::new(&shared, &stream, remote) {
+                    tasks.spawn(open.serve(stream));
+                }
                 shared.meters.connections.set(tasks.len() as f64);
             }
             Ok(_) => shared.meters.connections_refused.increment(1),
@@ -173,24 +185,47 @@ pub(super) async fn accept(shared: Arc<Shared>, listener: TcpListener, connectio
     }
 }
 
-/// One connection, until it or its session ends.
-async fn serve(shared: Arc<Shared>, stream: TcpStream, remote: SocketAddr) {
-    let Ok(local) = prepare(&stream) else { return };
-    let id = shared.tcp.next.fetch_add(1, Ordering::Relaxed);
-    let canonical = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
-    let path = Path { carrier: Carrier::Tcp(id), local: canonical(local), remote: canonical(remote) };
-    let outbox = Arc::new(Outbox::default());
-    shared.tcp.open.write().insert(id, Arc::clone(&outbox));
-    let _open = Open { shared: &shared, id, path };
-    let (reader, writer) = stream.into_split();
-    let farewell = async {
-        outbox.farewell.notified().await;
-        time::sleep(FAREWELL_TIMEOUT).await;
-    };
-    tokio::select! {
-        () = read(&shared, path, reader) => {}
-        () = write(&outbox, writer) => {}
-        () = farewell => {}
+/// A connection in the table. However its task ends, nobody sends there any more and its session hears of it.
+struct Open {
+    shared: Arc<Shared>,
+    id: u64,
+    path: Path,
+    outbox: Arc<Outbox>,
+}
+
+impl Open {
+    fn new(shared: &Arc<Shared>, stream: &TcpStream, remote: SocketAddr) -> Option<Self> {
+        let local = prepare(stream).ok()?;
+        let (shared, outbox) = (Arc::clone(shared), Arc::new(Outbox::default()));
+        let id = shared.tcp.next.fetch_add(1, Ordering::Relaxed);
+        let canonical = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
+        let path = Path { carrier: Carrier::Tcp(id), local: canonical(local), remote: canonical(remote) };
+        shared.tcp.open.write().insert(id, Arc::clone(&outbox));
+        shared.tcp.unproven.lock().insert(id);
+        Some(Self { shared, id, path, outbox })
+    }
+
+    /// Until the connection or its session ends.
+    async fn serve(self, stream: TcpStream) {
+        let (reader, writer) = stream.into_split();
+        let farewell = async {
+            self.outbox.farewell.notified().await;
+            time::sleep(FAREWELL_TIMEOUT).await;
+        };
+        tokio::select! {
+            () = read(&self.shared, self.path, self.id, reader) => {}
+            () = write(&self.outbox, writer) => {}
+            () = farewell => {}
+        }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.shared.tcp.open.write().remove(&self.id);
+        self.shared.tcp.unproven.lock().remove(&self.id);
+        let orphans = self.shared.routes.closed(self.path);
+        self.shared.close(orphans);
     }
 }
 
@@ -200,23 +235,8 @@ fn prepare(stream: &TcpStream) -> io::Result<SocketAddr> {
     stream.local_addr()
 }
 
-/// A connection in the table. However its task ends, nobody sends there any more and its session hears of it.
-struct Open<'a> {
-    shared: &'a Shared,
-    id: u64,
-    path: Path,
-}
-
-impl Drop for Open<'_> {
-    fn drop(&mut self) {
-        self.shared.tcp.open.write().remove(&self.id);
-        let orphans = self.shared.routes.closed(self.path);
-        self.shared.close(orphans);
-    }
-}
-
 /// Reads until the peer ends, is silent, or says what is nobody's.
-async fn read(shared: &Shared, path: Path, mut reader: tcp::OwnedReadHalf) {
+async fn read(shared: &Shared, path: Path, id: u64, mut reader: tcp::OwnedReadHalf) {
     let mut deframer = Deframer::default();
     let (accepted, mut proven) = (time::Instant::now(), false);
     loop {
@@ -235,7 +255,11 @@ async fn read(shared: &Shared, path: Path, mut reader: tcp::OwnedReadHalf) {
             shared.meters.tcp.received.increment(1);
             shared.meters.tcp.received_bytes.increment(datagram.len() as u64);
             match shared.deliver(now, path, &datagram) {
-                Delivery::Proven => proven = true,
+                Delivery::Proven if proven => {}
+                Delivery::Proven => {
+                    proven = true;
+                    shared.tcp.unproven.lock().remove(&id);
+                }
                 Delivery::Taken => {}
                 Delivery::Unknown => return shared.meters.unknown.increment(1),
             }

@@ -162,6 +162,24 @@ async fn connections_are_limited() {
 }
 
 #[tokio::test]
+async fn a_connection_that_proved_nothing_makes_room() {
+    let config = Config { listen: "127.0.0.1:0".parse().unwrap(), tcp_connections_max: 3, ..Config::default() };
+    let sockets = Sockets::bind(&config).unwrap();
+    let (_registration, _seen) = echo(&sockets, "ours");
+    let mut idle = Vec::new();
+    for _ in 0..3 {
+        idle.push(connect(&sockets).await);
+    }
+    for _ in 0..3 {
+        let mut peer = connect(&sockets).await;
+        say(&mut peer, &asks("ours")).await;
+        assert!(hear(&mut peer).await.is_some());
+        ends(&mut idle.remove(0)).await;
+        idle.push(peer);
+    }
+}
+
+#[tokio::test]
 async fn without_tcp_there_is_no_port_and_no_candidate() {
     let config = Config { listen: "127.0.0.1:0".parse().unwrap(), tcp: false, ..Config::default() };
     let sockets = Sockets::bind(&config).unwrap();

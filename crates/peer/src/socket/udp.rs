@@ -84,16 +84,17 @@ impl Udp {
         if self.offload.load(Ordering::Relaxed) { self.segments_max } else { 1 }
     }
 
-    /// After a refused run: if the kernel takes its datagrams apart, it was the offload that it refused.
+    /// After a refused run: if the kernel takes its first datagram alone, it was the offload that it refused. The last
+    /// one says nothing, being shorter.
     fn send_one_by_one<'a>(&self, path: &Path, datagrams: impl Iterator<Item = &'a [u8]>, meters: &Meters) {
-        let mut taken = false;
-        for datagram in datagrams {
+        for (index, datagram) in datagrams.enumerate() {
             let result = self.transmit(path, datagram, None);
-            taken |= result.is_ok();
             account(&result, 1, datagram.len(), meters);
-        }
-        if taken && self.offload.swap(false, Ordering::Relaxed) {
-            tracing::info!("the kernel refuses to segment UDP datagrams for this network; they are sent one by one");
+            if index == 0 && result.is_ok() && self.offload.swap(false, Ordering::Relaxed) {
+                tracing::info!(
+                    "the kernel refuses to segment UDP datagrams for this network; they are sent one by one"
+                );
+            }
         }
     }
 
