@@ -4,17 +4,23 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{Path, Query, State, rejection::QueryRejection},
+    extract::{DefaultBodyLimit, Path, Query, State, rejection::QueryRejection},
     http::header,
     response::{IntoResponse, Response},
     routing::get,
 };
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, OpenApi, ToSchema};
+use utoipa::{
+    IntoParams, Modify, OpenApi, ToSchema,
+    openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
+};
 use weir_identity::ChannelName;
 
 use crate::{
+    auth::{self, Auth},
     channels::Channel,
+    json::BODY_BYTES_MAX,
+    me,
     presence::{Presence, RenditionInfo},
     problem::Problem,
     store::Store,
@@ -32,6 +38,8 @@ pub struct Api {
     pub store: Arc<dyn Store>,
     /// What is live.
     pub presence: Arc<dyn Presence>,
+    /// Who is logged in.
+    pub auth: Arc<Auth>,
 }
 
 impl std::fmt::Debug for Api {
@@ -45,7 +53,10 @@ pub fn router(api: Api) -> Router {
     let routes = Router::new()
         .route("/v1/channels", get(list))
         .route("/v1/channels/{name}", get(one))
+        .merge(auth::routes::router())
+        .merge(me::router())
         .route("/openapi.json", get(description))
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .with_state(api);
@@ -57,9 +68,21 @@ pub fn router(api: Api) -> Router {
 #[openapi(
     info(title = "Weir", description = "Live streams. Errors are problem documents (RFC 9457) with a stable `type`."),
     paths(list, one),
-    components(schemas(Problem))
+    components(schemas(Problem)),
+    modifiers(&Access)
 )]
 pub struct Description;
+
+/// How callers say who they are.
+struct Access;
+
+impl Modify for Access {
+    fn modify(&self, description: &mut utoipa::openapi::OpenApi) {
+        let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+        let components = description.components.get_or_insert_default();
+        components.add_security_scheme("access", SecurityScheme::Http(bearer));
+    }
+}
 
 /// A channel, as everybody may see it.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
@@ -161,7 +184,10 @@ async fn description() -> Response {
 
 /// The description as it is served and committed.
 fn openapi_json() -> String {
-    let mut text = Description::openapi().to_pretty_json().unwrap_or_default();
+    let mut all = Description::openapi();
+    all.merge(auth::routes::Description::openapi());
+    all.merge(me::description());
+    let mut text = all.to_pretty_json().unwrap_or_default();
     text.push('\n');
     text
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use weir_identity::{ChannelName, KeySecret, StreamKey};
 
 use crate::{
-    accounts::{Account, PasswordHash, Role},
+    accounts::{Account, Cost, PasswordHash, Role},
     channels::Channel,
     error::Error,
     keys::Key,
@@ -85,7 +85,7 @@ pub async fn run(store: &dyn Store, secret: &KeySecret, config: &Config) -> Resu
         StreamKey::parse(&config.stream_key).map_err(|error| Error::Other(error.to_string()))?
     };
     let to_hash = password.clone();
-    let hash = tokio::task::spawn_blocking(move || PasswordHash::of(&to_hash))
+    let hash = tokio::task::spawn_blocking(move || PasswordHash::of(&to_hash, Cost::default()))
         .await
         .map_err(|panic| Error::Other(panic.to_string()))?
         .map_err(|error| Error::Other(error.to_string()))?;

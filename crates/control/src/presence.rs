@@ -12,6 +12,9 @@ pub trait Presence: Send + Sync + 'static {
 
     /// Every live channel, in no order.
     fn live_channels(&self) -> Vec<ChannelName>;
+
+    /// Ends the running publish of a channel, on whichever node it is. Nothing happens where there is none.
+    fn end(&self, channel: &ChannelName);
 }
 
 /// A running stream.

@@ -6,11 +6,12 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
+use axum::middleware::from_fn;
 use ractor::{Actor, ActorRef, SpawnErr};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-use weir_control::{Presence, Store, api, first_start};
+use weir_control::{Presence, Store, api, auth::Auth, first_start};
 use weir_identity::KeySecret;
 use weir_media::Registry;
 use weir_packager::Spool;
@@ -29,7 +30,7 @@ use crate::{
         streams::{self, Publishes},
     },
     tls,
-    wiring::{admin::Admin, gate::Gate, history::History, presence::Streams, revoked::Revoked},
+    wiring::{admin::Admin, gate::Gate, history::History, origin, presence::Streams, revoked::Revoked},
 };
 
 /// Runs the server until it is told to stop.
@@ -59,9 +60,11 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
     let certificate = tls::read(&config.tls)?;
     weir_packager::init()?;
     let sockets = Sockets::bind(&config, certificate.is_some())?;
+    let webrtc = WebRtc::open(&config)?;
 
     let health = Health::starting(store.clone());
     let registry = Registry::new(config.streams.publishers_max);
+    registry.keep_gops(true);
     let playlists = weir_hls::Store::new(config.playlist_limits());
     let streams = Streams { playlists: playlists.clone(), registry: registry.clone() };
     let revoked = Revoked::default();
@@ -79,7 +82,9 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
         listeners.push(weir_edge::Listener::tls(https, certificate));
     }
     let presence: Arc<dyn Presence> = Arc::new(streams);
-    let site = pages::router().merge(api::router(api::Api { store, presence }));
+    let auth = Auth::open(store.clone(), &secret, config.auth.clone()).await?;
+    tokio::spawn(auth.clone().rotate_keys(secret));
+    let site = pages::router().merge(api::router(api::Api { store, presence, auth })).layer(from_fn(origin::seen));
     let edge = weir_edge::service(playlists);
     let stop_http = CancellationToken::new();
     let http = tokio::spawn(weir_edge::serve(listeners, edge, site, config.edge.clone(), stop_http.clone()));

@@ -9,7 +9,7 @@ use weir_identity::{AccountId, ChannelName};
 
 use crate::{channels::Channel, second_factor::SecondFactor, store::Answer};
 pub use display_name::{DISPLAY_NAME_CHARS_MAX, DisplayName, InvalidDisplayName};
-pub use password::{InvalidPassword, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN, PasswordHash};
+pub use password::{Cost, InvalidPassword, PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN, PasswordHash};
 pub(crate) use sqlite::insert;
 
 /// Longest e-mail address (RFC 5321 §4.5.3.1.3).

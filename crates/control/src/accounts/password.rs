@@ -1,7 +1,7 @@
-//! Passwords, kept as Argon2id (RFC 9106) with the crate's default cost: 19 MiB, 2 passes.
+//! Passwords, kept as Argon2id (RFC 9106).
 
 use argon2::{
-    Argon2,
+    Algorithm, Argon2, Params, Version,
     password_hash::{PasswordHasher, PasswordVerifier, phc},
 };
 
@@ -9,6 +9,22 @@ use argon2::{
 pub const PASSWORD_CHARS_MIN: usize = 8;
 /// Most bytes of a password: hashing costs the same for all, reading a longer one does not.
 pub const PASSWORD_BYTES_MAX: usize = 1024;
+
+/// What hashing costs. A hash carries its own, so that it can be raised at any time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cost {
+    /// Memory in KiB.
+    pub memory_kib: u32,
+    /// Passes over it.
+    pub passes: u32,
+}
+
+impl Default for Cost {
+    /// What OWASP recommends: 19 MiB, 2 passes.
+    fn default() -> Self {
+        Self { memory_kib: 19_456, passes: 2 }
+    }
+}
 
 /// A password's hash in PHC format, salt and cost included.
 #[derive(Clone, PartialEq, Eq)]
@@ -26,14 +42,15 @@ impl PasswordHash {
     /// [`InvalidPassword`] for one that is too short or too long.
     ///
     /// # Panics
-    /// When the operating system has no randomness to give.
-    pub fn of(password: &str) -> Result<Self, InvalidPassword> {
+    /// When the operating system has no randomness to give, or `cost` is none that Argon2 allows.
+    pub fn of(password: &str, cost: Cost) -> Result<Self, InvalidPassword> {
         if password.chars().count() < PASSWORD_CHARS_MIN || password.len() > PASSWORD_BYTES_MAX {
             return Err(InvalidPassword);
         }
-        let hash = Argon2::default()
+        let params = Params::new(cost.memory_kib, cost.passes, 1, None).expect("the configuration was validated");
+        let hash = Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
             .hash_password(password.as_bytes())
-            .expect("default parameters, a salt from the operating system and a bounded password hash");
+            .expect("valid parameters, a salt from the operating system and a bounded password hash");
         Ok(Self(hash.to_string()))
     }
 
@@ -69,7 +86,7 @@ mod tests {
 
     #[test]
     fn a_hash_matches_its_password_only() {
-        let hash = PasswordHash::of("correct horse").unwrap();
+        let hash = PasswordHash::of("correct horse", Cost::default()).unwrap();
         assert!(hash.as_str().starts_with("$argon2id$"));
         assert!(hash.matches("correct horse"));
         assert!(!hash.matches("correct mule"));
@@ -78,7 +95,10 @@ mod tests {
 
     #[test]
     fn short_and_endless_passwords_are_refused() {
-        assert_eq!(PasswordHash::of("short").unwrap_err(), InvalidPassword);
-        assert_eq!(PasswordHash::of(&"a".repeat(PASSWORD_BYTES_MAX + 1)).unwrap_err(), InvalidPassword);
+        assert_eq!(PasswordHash::of("short", Cost::default()).unwrap_err(), InvalidPassword);
+        assert_eq!(
+            PasswordHash::of(&"a".repeat(PASSWORD_BYTES_MAX + 1), Cost::default()).unwrap_err(),
+            InvalidPassword
+        );
     }
 }

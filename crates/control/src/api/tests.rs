@@ -18,6 +18,8 @@ impl Presence for AnnaIsLive {
     fn live_channels(&self) -> Vec<ChannelName> {
         vec!["anna".parse().unwrap()]
     }
+
+    fn end(&self, _: &ChannelName) {}
 }
 
 /// Channels anna, berta and carla; `path` answers `status` and what `look` finds in the body.
@@ -28,7 +30,9 @@ async fn check(path: &str, status: u16, look: &str, found: Value) {
     for name in ["carla", "anna", "berta"] {
         store.add_channel(Channel::new(name.parse().unwrap(), None)).await.unwrap();
     }
-    let router = router(Api { store, presence: Arc::new(AnnaIsLive) });
+    let secret = store.key_secret().await.unwrap();
+    let auth = Auth::open(store.clone(), &secret, auth::Config::default()).await.unwrap();
+    let router = router(Api { store, presence: Arc::new(AnnaIsLive), auth });
     let response = router.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
     std::fs::remove_dir_all(directory).unwrap();
     let got = response.status().as_u16();

@@ -121,14 +121,19 @@ async fn an_identity_opens_one_account(store: &dyn Store) {
 }
 
 async fn one_node_makes_each_signing_key(store: &dyn Store) {
-    let key = |generation: u32, seed| SigningKey { generation, kid: format!("k{generation}"), seed, created_at: now() };
+    let key = |generation: u32, seed: [u8; 60]| SigningKey {
+        generation,
+        kid: format!("k{generation}"),
+        seed: seed.to_vec(),
+        created_at: now(),
+    };
     let begin = store.signing_keys().await.unwrap().first().map_or(0, |key| key.generation);
-    let first = key(begin + 1, [1; 32]);
+    let first = key(begin + 1, [1; 60]);
     assert!(store.add_signing_key(first.clone()).await.unwrap());
-    assert!(!store.add_signing_key(key(begin + 1, [2; 32])).await.unwrap(), "another node was first");
+    assert!(!store.add_signing_key(key(begin + 1, [2; 60])).await.unwrap(), "another node was first");
     assert_eq!(store.signing_keys().await.unwrap()[0], first);
     for more in 2..5 {
-        assert!(store.add_signing_key(key(begin + more, [3; 32])).await.unwrap());
+        assert!(store.add_signing_key(key(begin + more, [3; 60])).await.unwrap());
     }
     let kept: Vec<u32> = store.signing_keys().await.unwrap().iter().map(|key| key.generation).collect();
     assert_eq!(kept, (0..GENERATIONS_KEPT).map(|age| begin + 4 - age).collect::<Vec<_>>());

@@ -1,6 +1,10 @@
 //! The second factor: time-based codes (RFC 6238), and recovery codes for who lost the device.
 
+mod totp;
+
 use serde::{Deserialize, Serialize};
+
+pub use totp::{Codes, RECOVERY_CODES, Shown};
 
 /// A second factor that was set up, as it is kept with its account.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]

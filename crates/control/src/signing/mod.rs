@@ -17,8 +17,8 @@ pub struct SigningKey {
     pub generation: u32,
     /// How tokens name it (`kid`).
     pub kid: String,
-    /// The private key's seed.
-    pub seed: [u8; 32],
+    /// The private key's seed, sealed under the installation's secret.
+    pub seed: Vec<u8>,
     /// When it was made.
     pub created_at: Timestamp,
 }

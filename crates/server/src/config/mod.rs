@@ -43,6 +43,8 @@ pub(crate) struct Config {
     pub(crate) edge: weir_edge::Config,
     /// Where accounts, channels and keys are kept.
     pub(crate) store: weir_control::Config,
+    /// How people log in.
+    pub(crate) auth: weir_control::auth::Config,
     /// Presets for unattended installs.
     pub(crate) first_start: weir_control::first_start::Config,
     /// What is logged and how.
@@ -72,6 +74,7 @@ impl Default for Config {
             repair: weir_packager::repair::Config::default(),
             edge: weir_edge::Config::default(),
             store: weir_control::Config::default(),
+            auth: weir_control::auth::Config::default(),
             first_start: weir_control::first_start::Config::default(),
             log: Log::default(),
             webrtc: WebRtc::default(),
@@ -100,6 +103,7 @@ impl Config {
         self.repair.validate().map_err(below("repair"))?;
         self.edge.validate().map_err(below("edge"))?;
         self.store.validate().map_err(below("store"))?;
+        self.auth.validate().map_err(below("auth"))?;
         self.first_start.validate().map_err(below("first_start"))?;
         self.log.validate().map_err(below("log"))?;
         let impossible = |key: &str, why: &str| Err((key.to_owned(), why.to_owned()));

@@ -4,5 +4,6 @@ pub(crate) mod admin;
 mod attempts;
 pub(crate) mod gate;
 pub(crate) mod history;
+pub(crate) mod origin;
 pub(crate) mod presence;
 pub(crate) mod revoked;

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use weir_control::{LiveInfo, Presence, RenditionInfo};
 use weir_hls::{RenditionKind, RenditionSpec};
 use weir_identity::ChannelName;
-use weir_media::Registry;
+use weir_media::{Kick, Registry};
 
 /// A channel is live while its playlist is: viewers see nothing of a publisher's absence within the grace time.
 #[derive(Debug, Clone)]
@@ -54,6 +54,12 @@ impl Presence for Streams {
 
     fn live_channels(&self) -> Vec<ChannelName> {
         self.playlists.live().iter().map(|stream| stream.channel().clone()).collect()
+    }
+
+    fn end(&self, channel: &ChannelName) {
+        if let Some(live) = self.registry.get(channel) {
+            live.kick(Kick::Ended);
+        }
     }
 }
 
