@@ -15,7 +15,7 @@ use weir_hls::{Part, RenditionId, RenditionSpec, Store, StreamWriter, Timing};
 use weir_identity::{ChannelName, PublishId};
 use weir_media::{AudioCodec, TrackParams, VideoCodec};
 
-use crate::{config::Config, error::Error, health::Health, spool::Spool};
+use crate::{config::Config, error::Error, health::Health, repair::Workers, spool::Spool};
 
 /// What must stay the same for a playlist to go on: which tracks there are, and their codecs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,12 +33,20 @@ pub(crate) struct Station {
     pub(crate) health: Health,
     pub(crate) store: Store,
     pub(crate) spool: Option<Spool>,
+    pub(crate) repair: Option<Workers>,
     session: Mutex<Option<Arc<Session>>>,
 }
 
 impl Station {
-    pub(crate) fn new(config: Config, channel: ChannelName, private: bool, store: Store, spool: Option<Spool>) -> Self {
-        Self { config, channel, private, health: Health::default(), store, spool, session: Mutex::default() }
+    pub(crate) fn new(
+        config: Config,
+        channel: ChannelName,
+        private: bool,
+        store: Store,
+        spool: Option<Spool>,
+        repair: Option<Workers>,
+    ) -> Self {
+        Self { config, channel, private, health: Health::default(), store, spool, repair, session: Mutex::default() }
     }
 
     /// The running session, if a publish of this make can continue it.

@@ -28,6 +28,7 @@ use crate::{
     error::{Error, Fault},
     health::Report,
     packager::{self, Packager},
+    repair::Workers,
     session::Station,
     spool::Spool,
 };
@@ -67,6 +68,8 @@ pub struct Args {
     pub store: Store,
     /// Where finished segments go, if they go to disk.
     pub spool: Option<Spool>,
+    /// Who makes what players need and the publisher does not send.
+    pub repair: Option<Workers>,
 }
 
 /// A running stream. Cheap to clone.
@@ -90,8 +93,8 @@ impl Stream {
 /// # Errors
 /// When the supervisor is gone.
 pub async fn spawn(args: Args, supervisor: ActorCell) -> Result<Stream, SpawnErr> {
-    let Args { config, channel, private, store, spool } = args;
-    let station = Arc::new(Station::new(config, channel, private, store, spool));
+    let Args { config, channel, private, store, spool, repair } = args;
+    let station = Arc::new(Station::new(config, channel, private, store, spool, repair));
     let (actor, _) = Actor::spawn_linked(None, StreamActor, station.clone(), supervisor).await?;
     Ok(Stream { actor, station })
 }
@@ -299,7 +302,7 @@ mod tests {
         };
         let (older, newer) = (publish(), publish());
         let store = Store::new(Limits::default());
-        let station = Arc::new(Station::new(Config::default(), channel.clone(), false, store, None));
+        let station = Arc::new(Station::new(Config::default(), channel.clone(), false, store, None, None));
         let (owner, _) = Actor::spawn(None, Nobody, ()).await.expect("it starts");
         let (me, _) =
             Actor::spawn_linked(None, StreamActor, station.clone(), owner.get_cell()).await.expect("it starts");

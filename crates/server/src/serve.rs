@@ -12,9 +12,13 @@ use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use weir_control::{Presence, Store, api, auth::Auth, first_start};
+use weir_edge::whep::{self, Whep};
 use weir_identity::KeySecret;
 use weir_media::Registry;
-use weir_packager::Spool;
+use weir_packager::{
+    Spool,
+    repair::{Program, Workers},
+};
 
 use crate::{
     Failure,
@@ -30,6 +34,7 @@ use crate::{
         streams::{self, Publishes},
     },
     tls,
+    webrtc::WebRtc,
     wiring::{admin::Admin, gate::Gate, history::History, origin, presence::Streams, revoked::Revoked},
 };
 
@@ -66,9 +71,19 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
     let registry = Registry::new(config.streams.publishers_max);
     registry.keep_gops(true);
     let playlists = weir_hls::Store::new(config.playlist_limits());
-    let streams = Streams { playlists: playlists.clone(), registry: registry.clone() };
+    let repair = Workers::new(config.repair.clone(), Program::this(&["worker", "repair"]));
+    let whep = Whep::new(whep::Args {
+        config: config.edge.whep.clone(),
+        registry: registry.clone(),
+        sockets: webrtc.sockets,
+        certificate: webrtc.certificate,
+        ice_servers: config.webrtc.ice_servers.clone(),
+        repair: Some(Arc::new(repair.clone())),
+        grace_time: config.streams.grace_time,
+    });
+    let streams = Streams { playlists: playlists.clone(), registry: registry.clone(), whep: Some(whep.clone()) };
     let revoked = Revoked::default();
-    let tree = Tree::start(&config, certificate.clone(), &store, &secret, &streams, &revoked, &health).await?;
+    let tree = Tree::start(&config, certificate.clone(), &store, &secret, &streams, &repair, &revoked, &health).await?;
     let addresses = sockets.addresses(&config, tree.rtmp.address)?;
 
     let first = first_start::run(&*store, &secret, &config.first_start).await?;
@@ -84,7 +99,10 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
     let presence: Arc<dyn Presence> = Arc::new(streams);
     let auth = Auth::open(store.clone(), &secret, config.auth.clone()).await?;
     tokio::spawn(auth.clone().rotate_keys(secret));
-    let site = pages::router().merge(api::router(api::Api { store, presence, auth })).layer(from_fn(origin::seen));
+    let site = pages::router()
+        .merge(api::router(api::Api { store, presence, auth }))
+        .merge(whep::router(whep))
+        .layer(from_fn(origin::seen));
     let edge = weir_edge::service(playlists);
     let stop_http = CancellationToken::new();
     let http = tokio::spawn(weir_edge::serve(listeners, edge, site, config.edge.clone(), stop_http.clone()));
@@ -157,12 +175,19 @@ impl Tree {
         store: &Arc<dyn Store>,
         secret: &KeySecret,
         streams: &Streams,
+        repair: &Workers,
         revoked: &Revoked,
         health: &Health,
     ) -> Result<Self, Failure> {
         let current = Arc::new(ArcSwapOption::empty());
         let history = History::new(store.clone());
-        let publishes = Publishes { current: current.clone(), history: history.clone(), revoked: revoked.clone() };
+        let whep = streams.whep.clone();
+        let publishes = Publishes {
+            current: current.clone(),
+            history: history.clone(),
+            revoked: revoked.clone(),
+            whep: whep.clone(),
+        };
         streams.registry.observe(publishes);
         let arguments = root::Arguments {
             ingest: config.ingest.clone(),
@@ -174,8 +199,10 @@ impl Tree {
                 playlists: streams.playlists.clone(),
                 registry: streams.registry.clone(),
                 spool: start_spool(config)?,
+                repair: Some(repair.clone()),
             },
             current,
+            whep,
             health: health.clone(),
         };
         let (root, _) = Actor::spawn(None, Root, arguments).await.map_err(|error| match error {

@@ -23,7 +23,7 @@ use tokio::{
     time::timeout,
 };
 use tracing::{info, warn};
-use weir_media::{Event, Feed, Live, Subscriber, Track, TrackId, TrackParams, derive::Want};
+use weir_media::{Event, Feed, Live, Notice, Subscriber, Track, TrackId, TrackParams, derive::Want};
 use weir_supervise::{Decision, Failures, Restart, decide};
 
 use super::{
@@ -44,10 +44,16 @@ const REST_MAX: Duration = Duration::from_secs(2);
 /// How long the end of a worker is waited for, to say how it ended.
 const STATUS_WAIT: Duration = Duration::from_millis(500);
 
+/// What the streamer hears while pictures are converted.
+const CONVERTED: &str = "The pictures are converted for viewers who cannot take them as they are sent, which costs \
+    quality and the server's time: send H.264 and switch B-frames off.";
+
 /// A track that is being made. Dropping it ends that.
 #[derive(Debug)]
 pub(super) struct Making {
     pub(super) feed: Arc<Feed>,
+    live: Arc<Live>,
+    want: Want,
     task: AbortHandle,
 }
 
@@ -60,6 +66,7 @@ impl Making {
 impl Drop for Making {
     fn drop(&mut self) {
         self.task.abort();
+        self.live.notice_over(subject(self.want));
     }
 }
 
@@ -78,9 +85,13 @@ pub(super) struct Order {
 /// Starts making. `over` is called when it ends before its time, with a sentence that says why.
 pub(super) fn start(order: Order, over: impl FnOnce(String) + Send + 'static) -> Making {
     let feed = Arc::new(Feed::default());
-    let events = order.live.subscribe();
+    let (live, want) = (order.live.clone(), order.job.want);
+    let events = order.subscribe();
+    if want == Want::PlainH264 {
+        live.notice(Notice { subject: subject(want), text: CONVERTED.into() });
+    }
     let task = tokio::spawn(make(order, feed.clone(), events, over));
-    Making { feed, task: task.abort_handle() }
+    Making { feed, live, want, task: task.abort_handle() }
 }
 
 /// How a worker's life ended.
@@ -99,7 +110,7 @@ async fn make(order: Order, feed: Arc<Feed>, events: Subscriber, over: impl FnOn
     let mut failures = Failures::default();
     let mut events = Some(events);
     let why = loop {
-        let events = events.take().unwrap_or_else(|| order.live.subscribe());
+        let events = events.take().unwrap_or_else(|| order.subscribe());
         match order.work(&feed, events).await {
             End::Whole => break None,
             End::Refused(why) => break Some(why),
@@ -118,6 +129,9 @@ async fn make(order: Order, feed: Arc<Feed>, events: Subscriber, over: impl FnOn
     };
     if let Some(why) = why {
         info!(%channel, ?want, why, "it is not converted any more");
+        let what = if is_sound(want) { "sound" } else { "pictures" };
+        let text = format!("The {what} cannot be converted for viewers who need that: {why}");
+        order.live.notice(Notice { subject: subject(want), text: text.into() });
         over(why);
     }
     feed.end();
@@ -132,6 +146,11 @@ struct Shared {
 }
 
 impl Order {
+    /// The source's events. Pictures from the last keyframe on, so that there is no wait for the next.
+    fn subscribe(&self) -> Subscriber {
+        if is_sound(self.job.want) { self.live.subscribe() } else { self.live.subscribe_from_keyframe() }
+    }
+
     /// One worker's life.
     async fn work(&self, feed: &Feed, events: Subscriber) -> End {
         let (child, socket) = match self.program.start() {
@@ -254,6 +273,15 @@ fn coding(track: &Track) -> Coding {
             height: video.height,
             config: video.config.clone(),
         },
+    }
+}
+
+/// What a [`Notice`] about what is wanted is about.
+fn subject(want: Want) -> &'static str {
+    match want {
+        Want::Opus => "convert-to-opus",
+        Want::Aac => "convert-to-aac",
+        Want::PlainH264 => "convert-to-h264",
     }
 }
 

@@ -99,27 +99,6 @@ impl Workers {
             makings: Mutex::default(),
         }))
     }
-
-    /// What the streamer of this publish should hear about it, one sentence each.
-    #[must_use]
-    pub fn advice(&self, publish: PublishId) -> Vec<String> {
-        let makings = self.0.makings.lock();
-        let of = |want| makings.get(&(publish, want));
-        let mut advice = Vec::new();
-        if of(Want::PlainH264).is_some_and(|entry| entry.running().is_some()) {
-            advice.push(
-                "The pictures are converted for WebRTC viewers, which costs quality and the server's time: switch \
-                 B-frames off and send H.264."
-                    .to_owned(),
-            );
-        }
-        for (want, what) in [(Want::PlainH264, "pictures"), (Want::Opus, "sound"), (Want::Aac, "sound")] {
-            if let Some(why) = of(want).and_then(Entry::given_up) {
-                advice.push(format!("The {what} cannot be converted for viewers who need that: {why}"));
-            }
-        }
-        advice
-    }
 }
 
 impl Repair for Workers {
@@ -161,10 +140,10 @@ impl Workers {
         let job = Job { want, sound_bitrate: inner.config.sound_bitrate, opus_fec: inner.config.opus_fec };
         let (program, silence_max) = (inner.program.clone(), inner.silence_max);
         let order = Order { live: live.clone(), track, job, program, silence_max, slot };
-        let (inner, id) = (Arc::downgrade(inner), live.id);
+        let (inner, key) = (Arc::downgrade(inner), (live.id, want));
         Ok(making::start(order, move |why| {
             if let Some(inner) = inner.upgrade() {
-                inner.makings.lock().insert((id, want), Entry::GivenUp(Instant::now(), why));
+                inner.makings.lock().insert(key, Entry::GivenUp(Instant::now(), why));
             }
         }))
     }

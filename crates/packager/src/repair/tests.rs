@@ -73,7 +73,7 @@ async fn convert(clip: &Clip, want: Want) -> (Arc<Track>, Vec<Frame>) {
     let mut derived = workers.derive(publisher.live(), want).expect("it begins");
     // No more than the bus holds.
     clip.frames_at(5_000).into_iter().for_each(|frame| publisher.send(frame));
-    let publish = publisher.live().id;
+    let live = publisher.live().clone();
     drop(publisher);
     let (mut track, mut made) = (None, Vec::new());
     while let Some(event) = derived.subscriber.recv().await {
@@ -83,7 +83,7 @@ async fn convert(clip: &Clip, want: Want) -> (Arc<Track>, Vec<Frame>) {
             Event::Lost => panic!("something was lost"),
         }
     }
-    (track.unwrap_or_else(|| panic!("{:?}", workers.advice(publish))), made)
+    (track.unwrap_or_else(|| panic!("{:?}", live.notices())), made)
 }
 
 /// When clicks are heard in milliseconds: the loudest sample of every stretch that follows silence.
@@ -215,7 +215,7 @@ async fn check_given_up(kind: &str) {
     let _sending = Sending::start(publisher, Clip::aac(2.0, 48_000));
     let mut derived = workers.derive(&live, Want::Opus).expect("it begins");
     assert!(derived.subscriber.recv().await.is_none(), "{kind}: nothing, and then the end");
-    assert_eq!(workers.advice(live.id).len(), 1, "{kind}");
+    assert_eq!(live.notices().len(), 1, "{kind}");
     assert!(matches!(workers.derive(&live, Want::Opus), Err(Unavailable::Unsupported(_))), "{kind}: not at once again");
 }
 
@@ -250,7 +250,7 @@ async fn what_cannot_be_done_is_not_tried_again() {
     let _sending = Sending::start(publisher, clip);
     let mut derived = workers.derive(&live, Want::Aac).expect("it begins");
     assert!(derived.subscriber.recv().await.is_none());
-    assert!(workers.advice(live.id)[0].contains("8 channels"), "{:?}", workers.advice(live.id));
+    assert!(live.notices()[0].text.contains("8 channels"), "{:?}", live.notices());
 }
 
 #[tokio::test]
@@ -267,7 +267,7 @@ async fn after_a_fall_it_goes_on() {
     assert!(matches!(derived.subscriber.recv().await, Some(Event::Track(_))));
     assert!(matches!(derived.subscriber.recv().await, Some(Event::Frame(_))));
     assert!(folder.path().join("fell").exists(), "it fell before");
-    assert!(workers.advice(live.id).is_empty());
+    assert!(live.notices().is_empty());
 }
 
 #[tokio::test]

@@ -64,6 +64,7 @@ impl House {
             private: false,
             store: self.store.clone(),
             spool: None,
+            repair: None,
         };
         spawn(args, self.owner.get_cell()).await.expect("it starts")
     }

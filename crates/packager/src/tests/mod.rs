@@ -47,7 +47,7 @@ impl House {
     fn with_spool(spool: Option<crate::Spool>) -> Self {
         crate::init().expect("GStreamer is installed");
         let store = Store::new(Limits::default());
-        let station = Arc::new(Station::new(Config::default(), channel(), false, store.clone(), spool));
+        let station = Arc::new(Station::new(Config::default(), channel(), false, store.clone(), spool, None));
         Self { registry: Registry::new(9), store, station }
     }
 

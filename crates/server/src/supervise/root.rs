@@ -1,15 +1,16 @@
 //! The root of the tree: owns the RTMP listener and the owner of the streams.
 //!
 //! Owner: `serve`, which starts it and stops it. Restart: never; without it the server ends.
-//! Children: the RTMP listener and `streams`, each started again by [`RESTART`]. One that is given up makes the server
-//! not ready; whatever else runs goes on.
+//! Children: the RTMP listener, `streams` and the owner of viewers over WebRTC, each started again by [`RESTART`]. One
+//! that is given up makes the server not ready; whatever else runs goes on.
 
 use std::{sync::Arc, time::Instant};
 
 use arc_swap::ArcSwapOption;
-use ractor::{Actor, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
+use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use tokio::task::JoinHandle;
 use tracing::error;
+use weir_edge::Whep;
 use weir_ingest::Listeners;
 use weir_media::Registry;
 use weir_supervise::{Decision, Failures, Restart, decide};
@@ -20,7 +21,7 @@ use crate::{
     wiring::gate::Gate,
 };
 
-/// Both children fail only by a bug of ours. Encoders come back within seconds, so a restart must be quick; one that
+/// Children fail only by a bug of ours. Encoders come back within seconds, so a restart must be quick; one that
 /// fails again and again would only burn the machine.
 const RESTART: Restart = Restart {
     intensity: 10,
@@ -41,6 +42,8 @@ pub(crate) enum Msg {
     StartRtmp,
     /// Start the owner of the streams again.
     StartStreams,
+    /// Start the owner of the viewers over WebRTC again.
+    StartWhep,
 }
 
 /// What the children are made of.
@@ -52,6 +55,8 @@ pub(crate) struct Arguments {
     pub(crate) streams: streams::Arguments,
     /// Where whoever hears of new publishes finds the owner of the streams.
     pub(crate) current: Arc<ArcSwapOption<ActorRef<streams::Msg>>>,
+    /// Viewers over WebRTC.
+    pub(crate) whep: Option<Whep>,
     pub(crate) health: Health,
 }
 
@@ -63,6 +68,8 @@ pub(crate) struct State {
     rtmp_failures: Failures,
     streams: ActorRef<streams::Msg>,
     streams_failures: Failures,
+    whep: Option<ActorCell>,
+    whep_failures: Failures,
     draining: bool,
     /// Ends when the last publisher has gone, once draining began.
     publishers: Option<JoinHandle<()>>,
@@ -75,14 +82,25 @@ impl Actor for Root {
 
     async fn pre_start(&self, me: ActorRef<Msg>, mut arguments: Arguments) -> Result<State, ActorProcessingErr> {
         let streams = start_streams(&me, &arguments).await?;
+        let whep = start_whep(&me, &arguments).await?;
         let rtmp = start_rtmp(&me, &arguments).await?;
         // Started again, it listens where it did, also when the system chose the port.
         arguments.ingest.rtmp.listen = rtmp.address;
         if let Some(address) = rtmp.tls_address {
             arguments.ingest.rtmp.tls_listen = address;
         }
-        let (rtmp_failures, streams_failures) = Default::default();
-        Ok(State { arguments, rtmp, rtmp_failures, streams, streams_failures, draining: false, publishers: None })
+        let (rtmp_failures, streams_failures, whep_failures) = Default::default();
+        Ok(State {
+            arguments,
+            rtmp,
+            rtmp_failures,
+            streams,
+            streams_failures,
+            whep,
+            whep_failures,
+            draining: false,
+            publishers: None,
+        })
     }
 
     async fn handle(&self, me: ActorRef<Msg>, msg: Msg, state: &mut State) -> Result<(), ActorProcessingErr> {
@@ -107,7 +125,11 @@ impl Actor for Root {
                 Ok(streams) => state.streams = streams,
                 Err(error) => state.streams_ended(&me, &error.to_string()),
             },
-            Msg::StartRtmp | Msg::StartStreams => {}
+            Msg::StartWhep if !state.draining => match start_whep(&me, &state.arguments).await {
+                Ok(whep) => state.whep = whep,
+                Err(error) => state.whep_ended(&me, &error.to_string()),
+            },
+            Msg::StartRtmp | Msg::StartStreams | Msg::StartWhep => {}
         }
         Ok(())
     }
@@ -130,6 +152,8 @@ impl Actor for Root {
             state.rtmp_ended(&me, &why);
         } else if child.get_id() == state.streams.get_id() {
             state.streams_ended(&me, &why);
+        } else if state.whep.as_ref().is_some_and(|whep| whep.get_id() == child.get_id()) {
+            state.whep_ended(&me, &why);
         }
         Ok(())
     }
@@ -144,10 +168,15 @@ impl State {
         let rtmp = self.rtmp.clone();
         self.draining = true;
         self.publishers = Some(tokio::spawn(async move { rtmp.drain().await }));
-        let streams = self.streams.clone();
+        let (streams, whep) = (self.streams.clone(), self.arguments.whep.clone());
         tokio::spawn(async move {
+            let viewers_gone = async {
+                if let Some(whep) = whep {
+                    whep.drain().await;
+                }
+            };
             // An error means that the owner of the streams is gone, and the streams with it.
-            let _ = streams.call(streams::Msg::Drain, None).await;
+            let _ = tokio::join!(streams.call(streams::Msg::Drain, None), viewers_gone);
             let _ = reply.send(());
         });
     }
@@ -177,6 +206,26 @@ impl State {
                 self.arguments.health.because(health::NO_STREAMS);
             }
         }
+    }
+
+    fn whep_ended(&mut self, me: &ActorRef<Msg>, why: &str) {
+        match decide(&RESTART, &mut self.whep_failures, Instant::now()) {
+            Decision::Again { after } => {
+                error!(why, ?after, "the owner of the viewers over WebRTC failed and is started again");
+                me.send_after(after, || Msg::StartWhep);
+            }
+            Decision::GiveUp => {
+                error!(why, "the owner of the viewers over WebRTC fails again and again: given up; other viewers stay");
+                self.arguments.health.because(health::NO_WHEP);
+            }
+        }
+    }
+}
+
+async fn start_whep(me: &ActorRef<Msg>, arguments: &Arguments) -> Result<Option<ActorCell>, ActorProcessingErr> {
+    match &arguments.whep {
+        Some(whep) => Ok(Some(whep.start(me.get_cell()).await?)),
+        None => Ok(None),
     }
 }
 
@@ -227,6 +276,7 @@ mod tests {
                 current: current.clone(),
                 history: History::new(store.clone()),
                 revoked: Revoked::default(),
+                whep: None,
             });
             let mut ingest = weir_ingest::Config::default();
             ingest.rtmp.listen = ([127, 0, 0, 1], 0).into();
@@ -240,8 +290,10 @@ mod tests {
                     playlists: weir_hls::Store::new(weir_hls::Limits::default()),
                     registry: registry.clone(),
                     spool: None,
+                    repair: None,
                 },
                 current: current.clone(),
+                whep: None,
                 health: Health::starting(store),
             };
             let (root, _) = Actor::spawn(None, Root, arguments).await.unwrap();

@@ -10,6 +10,7 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 use arc_swap::ArcSwapOption;
 use ractor::{Actor, ActorId, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use tracing::{error, warn};
+use weir_edge::Whep;
 use weir_identity::ChannelName;
 use weir_media::{
     Live, Registry, Subscriber,
@@ -47,6 +48,8 @@ pub(crate) struct Arguments {
     pub(crate) registry: Registry,
     /// Where finished segments go, if they go to disk.
     pub(crate) spool: Option<weir_packager::Spool>,
+    /// Makes what players need and a publisher does not send.
+    pub(crate) repair: Option<weir_packager::repair::Workers>,
 }
 
 pub(crate) struct Streams;
@@ -142,6 +145,7 @@ impl State {
             private: false,
             store: self.arguments.playlists.clone(),
             spool: self.arguments.spool.clone(),
+            repair: self.arguments.repair.clone(),
         };
         match stream::spawn(args, me.get_cell()).await {
             Ok(stream) => {
@@ -200,12 +204,17 @@ pub(crate) struct Publishes {
     pub(crate) current: Arc<ArcSwapOption<ActorRef<Msg>>>,
     pub(crate) history: History,
     pub(crate) revoked: Revoked,
+    /// Viewers over WebRTC.
+    pub(crate) whep: Option<Whep>,
 }
 
 impl Observer for Publishes {
     fn began(&self, live: &Arc<Live>) {
         self.revoked.check(live);
         self.history.follow(live.clone());
+        if let Some(whep) = &self.whep {
+            whep.began(live);
+        }
         // Without an owner the publish waits: the next one takes it up.
         if let Some(streams) = &*self.current.load() {
             let _ = streams.cast(Msg::Began(live.clone(), live.subscribe()));
@@ -242,10 +251,12 @@ mod tests {
                 playlists: weir_hls::Store::new(weir_hls::Limits::default()),
                 registry: registry.clone(),
                 spool: None,
+                repair: None,
             };
             let (owner, _) = Actor::spawn(None, Streams, arguments).await.unwrap();
             let current = Arc::new(ArcSwapOption::from_pointee(owner.clone()));
-            registry.observe(Publishes { current, history: History::new(store), revoked: Revoked::default() });
+            let (history, revoked) = (History::new(store), Revoked::default());
+            registry.observe(Publishes { current, history, revoked, whep: None });
             Self { owner, registry, directory }
         }
 
