@@ -219,3 +219,6 @@ impl Dtls {
         Ok(Arc::new(config))
     }
 }
+
+#[cfg(test)]
+mod tests;

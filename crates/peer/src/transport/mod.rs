@@ -25,6 +25,8 @@ pub use credentials::Credentials;
 mod certificate;
 mod credentials;
 mod dtls;
+#[doc(hidden)]
+pub mod fuzz;
 mod gate;
 mod hello;
 mod ice;

@@ -5,6 +5,8 @@ use proptest::prelude::*;
 use super::*;
 use crate::path::Carrier;
 
+mod interop;
+
 /// What is between two transports.
 struct Pair {
     now: Instant,
