@@ -53,10 +53,6 @@ impl Gate {
         self.current
     }
 
-    pub(super) fn target(&self) -> Target {
-        self.target
-    }
-
     pub(super) fn aim(&mut self, target: Target) {
         self.target = target;
         if target == Target::Nothing {

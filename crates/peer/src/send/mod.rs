@@ -14,6 +14,7 @@ mod clock;
 mod estimate;
 mod gate;
 mod history;
+mod layers;
 mod meter;
 mod outbound;
 mod pacer;

@@ -16,6 +16,8 @@ use crate::{agreed::RtpCodec, socket::Batch};
 
 /// Padding of a probing packet, in bytes: as much as RTP can say (RFC 3550 §5.1).
 const PADDING: u8 = 255;
+/// Bytes of a probing packet, roughly.
+pub(super) const PADDING_BYTES: usize = 20 + PADDING as usize;
 
 /// Where packets go, and when.
 pub(super) struct Wire<'a, P> {
@@ -104,13 +106,12 @@ impl Outbound {
     }
 
     /// Sends a packet of nothing but padding under the retransmissions' source, to see whether more gets through.
-    /// Returns its size in bytes.
     pub(super) fn padding<P: Protect>(
         &mut self,
         wire: &mut Wire<'_, P>,
         stream: &mut Stream,
         (payload_type, ssrc): (u8, u32),
-    ) -> usize {
+    ) {
         let fields = Fields {
             marker: false,
             payload_type,
@@ -126,9 +127,7 @@ impl Outbound {
         }
         self.plain.resize(self.plain.len() + usize::from(PADDING) - 1, 0);
         self.plain.push(PADDING);
-        let bytes = self.plain.len();
         self.protect(wire, true);
-        bytes
     }
 
     /// Sends RTCP that `write` makes.

@@ -12,8 +12,9 @@ use super::{
     estimate::Estimator,
     gate::{Admission, Gate, Target},
     history::History,
+    layers::Layers,
     meter::Meter,
-    outbound::{Frame, Outbound, Wire},
+    outbound::{Frame, Outbound, PADDING_BYTES, Wire},
     pacer::{self, Pacer, Queued},
     packets::Packets,
     protect::Protect,
@@ -94,6 +95,7 @@ pub struct Sender {
     audio: Option<Stream>,
     line: Line,
     gate: Gate,
+    layers: Layers,
     pacer: Pacer,
     history: History,
     repair: Repair,
@@ -119,6 +121,7 @@ impl Sender {
             audio,
             line: Line::default(),
             gate: Gate::new(),
+            layers: Layers::new(),
             pacer: Pacer::default(),
             history: History::default(),
             repair: Repair::new(),
@@ -195,7 +198,12 @@ impl Sender {
                     self.gate.ask();
                 }
             }
-            Message::TransportCc(_) => {}
+            Message::TransportCc(content) => {
+                if let Some(round_trip) = self.outbound.estimator.feedback(now, content) {
+                    // It includes how long the viewer collected; the least of late is nearest.
+                    self.round_trip.get_or_insert(round_trip);
+                }
+            }
         });
         Feedback { keyframe_wanted: self.keyframe_wanted(now) }
     }
@@ -210,7 +218,8 @@ impl Sender {
     /// When [`Self::handle_timeout`] is due; may lie in the past.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        [self.pacer.due(), self.repair.due(), self.next_report].into_iter().flatten().min()
+        let probe = self.outbound.estimator.probe_due();
+        [self.pacer.due(), self.repair.due(), self.next_report, probe].into_iter().flatten().min()
     }
 
     /// Sends what became due: paced packets, retransmissions, sender reports, probes.
@@ -218,6 +227,7 @@ impl Sender {
         let wire = &mut Wire::new(now, transport, batch);
         self.resend(wire);
         self.drain(wire, false);
+        self.probe(wire);
         self.report(wire);
     }
 
@@ -230,12 +240,18 @@ impl Sender {
     /// Picks the video layer by the estimate. `layers` is best first; the change happens at the layer's next keyframe.
     /// Without any call the first layer whose keyframe comes is sent.
     pub fn choose(&mut self, now: Instant, layers: &[Layer]) -> Choice {
-        let _ = now;
-        let video = layers.first().map(|layer| layer.track);
-        if let Some(track) = video {
-            self.gate.aim(Target::Track(track));
+        let carried = self.estimate().map(|rate| rate.saturating_sub(self.audio_rate.rate()));
+        let decision = self.layers.decide(now, carried, layers);
+        self.gate.aim(decision.layer.map_or(Target::Nothing, Target::Track));
+        if decision.layer.is_none() {
+            self.outbound.stats.skipped_frames += self.pacer.give_up();
         }
-        Choice { video }
+        if let Some(rate) = decision.probe
+            && self.probing().is_some()
+        {
+            self.outbound.estimator.probe(now, rate.saturating_add(self.audio_rate.rate()));
+        }
+        Choice { video: decision.layer }
     }
 
     /// The layer that is sent now; `None` before the first keyframe and while there is sound only.
@@ -345,6 +361,20 @@ impl Sender {
         }
     }
 
+    /// What probes can be sent as, if they can tell anything: the retransmissions' payload type and source.
+    fn probing(&self) -> Option<(u8, u32)> {
+        let video = self.video.as_ref()?;
+        self.outbound.estimator.can_probe().then(|| video.padding()).flatten()
+    }
+
+    /// Sends the burst of a probe, if one is due.
+    fn probe<P: Protect>(&mut self, wire: &mut Wire<'_, P>) {
+        let (Some(as_what), Some(video)) = (self.probing(), &mut self.video) else { return };
+        for _ in 0..self.outbound.estimator.burst(wire.now, PADDING_BYTES) {
+            self.outbound.padding(wire, video, as_what);
+        }
+    }
+
     /// The viewer misses a packet.
     fn missing(&mut self, now: Instant, ssrc: u32, sequence: u16) {
         if self.video.as_ref().is_none_or(|video| video.ssrc != ssrc || !video.feedback.nack) {
@@ -367,6 +397,8 @@ impl Sender {
             return;
         };
         stream.reported();
+        let sent = self.video_rate.rate() + self.audio_rate.rate();
+        self.outbound.estimator.report(now, report.fraction_lost, sent);
         stats.loss_permille = (u32::from(report.fraction_lost) * 1000 / 256) as u16;
         if report.last_report != 0 {
             // RFC 3550 §6.4.1, in 65 536ths of a second.

@@ -57,6 +57,11 @@ impl Stream {
         self.payloads.iter().find(|(known, ..)| *known == codec).map(|(_, pt, rtx)| (*pt, *rtx))
     }
 
+    /// Payload type and source of packets that carry nothing: those of retransmissions, which disturb no picture.
+    pub(super) fn padding(&self) -> Option<(u8, u32)> {
+        self.payloads.iter().find_map(|(_, _, rtx)| *rtx).zip(self.rtx_ssrc)
+    }
+
     /// The header to use now.
     pub(super) fn template(&self) -> &Template {
         if self.introduced { &self.plain } else { &self.introducing }
