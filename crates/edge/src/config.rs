@@ -5,6 +5,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::whep;
+
 /// Limits and timeouts of the public HTTP listeners.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -38,6 +40,8 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub drain_timeout: Duration,
+    /// Viewers over WebRTC.
+    pub whep: whep::Config,
 }
 
 impl Default for Config {
@@ -51,6 +55,7 @@ impl Default for Config {
             stall_timeout: Duration::from_secs(20),
             ping_interval: Duration::from_secs(20),
             drain_timeout: Duration::from_secs(5),
+            whep: whep::Config::default(),
         }
     }
 }
@@ -82,6 +87,6 @@ impl Config {
                 return Err((key, "must be at least 100ms".to_owned()));
             }
         }
-        Ok(())
+        self.whep.validate()
     }
 }

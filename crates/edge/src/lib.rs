@@ -1,8 +1,8 @@
-//! Carries the viewers: LL-HLS over HTTP.
+//! Carries the viewers: LL-HLS over HTTP, and WebRTC.
 //!
 //! Read [`hls`] (requests below `/live/` become answers from a [`weir_hls::Store`]), [`body`] (answers share their
-//! buffers with every other viewer), then [`serve`] (sockets: accepting, limits, timeouts, draining). [`Config`] is
-//! the manual of its settings.
+//! buffers with every other viewer), then [`serve`] (sockets: accepting, limits, timeouts, draining). [`whep`] is the
+//! other way to watch: frames of a [`weir_media::bus`] as RTP. [`Config`] is the manual of its settings.
 //!
 //! This crate knows no GStreamer, no database and no publisher. Whatever is not below `/live/` goes to a fallback
 //! service that its user gives.
@@ -12,11 +12,13 @@ pub mod config;
 pub mod hls;
 pub mod problem;
 pub mod serve;
+pub mod whep;
 
 pub use body::Body;
 pub use config::Config;
 pub use hls::Edge;
 pub use serve::{Listener, Peer, serve};
+pub use whep::Whep;
 
 /// The service of everything below `/live/`.
 #[must_use]
