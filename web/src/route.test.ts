@@ -6,6 +6,11 @@ test("the root lists who is live", () => {
   expect(route("/")).toEqual({ page: "home" });
 });
 
+test("going live has a page of its own", () => {
+  expect(route("/golive")).toEqual({ page: "golive" });
+  expect(route("/golive/")).toEqual({ page: "golive" });
+});
+
 test("a name is a channel, whatever its case and with a slash behind it", () => {
   expect(route("/Night_Owl7/")).toEqual({ page: "watch", channel: "night_owl7" });
 });

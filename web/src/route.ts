@@ -1,5 +1,6 @@
 /** The page that an address shows. */
-export type Route = { page: "home" } | { page: "watch"; channel: string } | { page: "missing" };
+export type Route =
+  { page: "home" } | { page: "golive" } | { page: "watch"; channel: string } | { page: "missing" };
 
 /** 3 to 32 of `[a-z0-9_]`, compared without case. */
 const CHANNEL_NAME = /^[a-z0-9_]{3,32}$/;
@@ -8,6 +9,8 @@ const CHANNEL_NAME = /^[a-z0-9_]{3,32}$/;
 export function route(pathname: string): Route {
   const path = pathname.replace(/\/+$/, "");
   if (path === "") return { page: "home" };
+  // No channel can have this name.
+  if (path === "/golive") return { page: "golive" };
   const channel = path.slice(1).toLowerCase();
   return CHANNEL_NAME.test(channel) ? { page: "watch", channel } : { page: "missing" };
 }

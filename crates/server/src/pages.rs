@@ -1,4 +1,4 @@
-//! The web pages, embedded: `/` and `/NAME` are one document, `/assets/…` what it needs.
+//! The web pages, embedded: `/`, `/NAME` and `/golive` are one document, `/assets/…` what it needs.
 //!
 //! Everything is read and compressed once at the start; a request copies nothing. The policy allows no script and no
 //! style but our own files.
@@ -22,6 +22,8 @@ struct Embedded;
 
 /// The document of every page.
 const INDEX: &str = "index.html";
+/// Pages that are no channel's. Their names are reserved.
+const PAGES: &[&str] = &["golive"];
 /// Files below it have their content's hash in their names.
 const HASHED: &str = "assets/";
 
@@ -31,6 +33,9 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; \
      style-src 'self' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='; connect-src 'self'; \
      img-src 'self' data: blob:; media-src 'self' blob:; worker-src 'self' blob:; font-src 'self'; \
      manifest-src 'self'; frame-ancestors 'none'; base-uri 'none'; object-src 'none'; form-action 'self'";
+
+/// The pages of this server may ask for what a stream is made of; what they embed, and who embeds them, may not.
+const PERMISSIONS: &str = "camera=(self), microphone=(self), display-capture=(self)";
 
 /// Every embedded file, ready to be sent.
 struct Pages(HashMap<String, File>);
@@ -71,7 +76,7 @@ impl Pages {
             return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")]).into_response();
         }
         let name = path.strip_prefix('/').unwrap_or(path);
-        let is_page = name.is_empty() || ChannelName::parse(name).is_ok();
+        let is_page = name.is_empty() || PAGES.contains(&name) || ChannelName::parse(name).is_ok();
         let (status, file) = match self.0.get(name) {
             _ if is_page => (StatusCode::OK, self.0.get(INDEX)),
             Some(file) => (StatusCode::OK, Some(file)),
@@ -123,6 +128,7 @@ impl File {
         headers.insert(header::CONTENT_TYPE, self.kind.clone());
         headers.insert(header::CONTENT_LENGTH, variant.data.len().into());
         headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+        headers.insert("permissions-policy", HeaderValue::from_static(PERMISSIONS));
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("strict-origin-when-cross-origin"));
         if gzip.is_some() {
@@ -196,8 +202,23 @@ mod tests {
 
     #[test]
     fn channels_and_the_start_are_the_same_document() {
-        for path in ["/", "/anna", "/ANNA_7"] {
+        for path in ["/", "/anna", "/ANNA_7", "/golive"] {
             check(path, 200, "text/html; charset=utf-8");
+        }
+    }
+
+    #[test]
+    fn no_channel_takes_the_name_of_a_page() {
+        for page in PAGES {
+            assert!(ChannelName::parse(page).is_err(), "{page}");
+        }
+    }
+
+    #[test]
+    fn the_pages_may_use_the_camera_and_the_screen() {
+        let allowed = ask(&Method::GET, "/golive", &[]).headers()["permissions-policy"].clone();
+        for what in ["camera", "microphone", "display-capture"] {
+            assert!(allowed.to_str().unwrap().contains(&format!("{what}=(self)")), "{what}");
         }
     }
 
