@@ -1,5 +1,7 @@
 //! AV1: `AV1CodecConfigurationRecord` (AV1 in ISOBMFF §2.3.3) and the sequence header in it (AV1 §5.5).
 
+use bytes::{BufMut as _, Bytes, BytesMut};
+
 use super::{BadConfig, Picture, bits::Bits, sane_rate};
 
 /// `obu_type` of a sequence header.
@@ -33,6 +35,74 @@ pub(super) struct SequenceHeader {
     /// In pixels.
     pub(super) size: (u32, u32),
     frame_rate: Option<(u32, u32)>,
+    profile: u32,
+    /// Level and tier of the first operating point.
+    level: (u32, bool),
+    /// Whether it says much less, as still pictures do.
+    reduced: bool,
+}
+
+/// The record around a sequence header's payload, without its OBU header.
+pub(super) fn record(header: &[u8]) -> Result<Bytes, BadConfig> {
+    let mut bits = Bits::new(header);
+    let read = read(&mut bits)?;
+    let format = color(&mut bits, &read)?;
+    let (level, tier) = read.level;
+    let length = u8::try_from(header.len()).ok().filter(|length| *length < 0x80);
+    let length = length.ok_or(BadConfig::Damaged("its sequence header is too long"))?;
+    let mut record = BytesMut::with_capacity(6 + header.len());
+    record.put_slice(&[0x81, (read.profile << 5 | level) as u8, u8::from(tier) << 7 | format, 0]);
+    record.put_slice(&[OBU_SEQUENCE_HEADER << 3 | 2, length]); // with its length
+    record.put_slice(header);
+    Ok(record.freeze())
+}
+
+/// `high_bitdepth` to `chroma_sample_position` as the record has them, after what [`read`] reads.
+fn color(bits: &mut Bits<'_>, header: &SequenceHeader) -> Result<u8, BadConfig> {
+    if !header.reduced && bits.flag()? {
+        bits.skip(7)?; // delta_frame_id_length_minus_2, additional_frame_id_length_minus_1
+    }
+    bits.skip(3)?; // use_128x128_superblock, enable_filter_intra, enable_intra_edge_filter
+    if !header.reduced {
+        bits.skip(4)?; // enable_interintra_compound to enable_dual_filter
+        let order_hint = bits.flag()?;
+        if order_hint {
+            bits.skip(2)?; // enable_jnt_comp, enable_ref_frame_mvs
+        }
+        let screen_content = bits.flag()? || bits.flag()?;
+        if screen_content && !bits.flag()? {
+            bits.flag()?; // seq_force_integer_mv
+        }
+        if order_hint {
+            bits.skip(3)?; // order_hint_bits_minus_1
+        }
+    }
+    bits.skip(3)?; // enable_superres, enable_cdef, enable_restoration
+    let high = bits.flag()?;
+    let twelve = header.profile == 2 && high && bits.flag()?;
+    let mono = header.profile != 1 && bits.flag()?;
+    let description = if bits.flag()? { Some((bits.byte()?, bits.byte()?, bits.byte()?)) } else { None };
+    /// BT.709 primaries with the transfer of sRGB and no matrix: RGB (§5.5.2).
+    const RGB: (u8, u8, u8) = (1, 13, 0);
+    let (x, y) = match header.profile {
+        _ if !mono && description == Some(RGB) => (false, false),
+        profile => {
+            bits.flag()?; // color_range
+            match profile {
+                _ if mono => (true, true),
+                0 => (true, true),
+                1 => (false, false),
+                _ if twelve => {
+                    let x = bits.flag()?;
+                    (x, x && bits.flag()?)
+                }
+                _ => (true, false),
+            }
+        }
+    };
+    let position = if x && y && !mono { bits.take(2)? as u8 } else { 0 };
+    let flags = [(high, 6), (twelve, 5), (mono, 4), (x, 3), (y, 2)];
+    Ok(flags.iter().fold(position, |format, &(flag, at)| format | u8::from(flag) << at))
 }
 
 /// The first sequence header among OBUs in the low-overhead format (§5.2), if there is one.
@@ -65,9 +135,11 @@ fn leb128(data: &mut &[u8]) -> Result<usize, BadConfig> {
 
 fn read(bits: &mut Bits<'_>) -> Result<SequenceHeader, BadConfig> {
     let mut frame_rate = None;
-    bits.skip(4)?; // seq_profile, still_picture
-    if bits.flag()? {
-        bits.skip(5)?; // seq_level_idx of a reduced still picture header
+    let profile = bits.take(3)?;
+    bits.flag()?; // still_picture
+    let reduced = bits.flag()?;
+    let level = if reduced {
+        (bits.take(5)?, false) // seq_level_idx of a reduced still picture header
     } else {
         let mut delay_bits = None;
         if bits.flag()? {
@@ -77,10 +149,11 @@ fn read(bits: &mut Bits<'_>) -> Result<SequenceHeader, BadConfig> {
                 bits.skip(42)?; // num_units_in_decoding_tick and two lengths
             }
         }
-        operating_points(bits, delay_bits)?;
-    }
+        operating_points(bits, delay_bits)?
+    };
     let (width_bits, height_bits) = (bits.take(4)? + 1, bits.take(4)? + 1);
-    Ok(SequenceHeader { size: (bits.take(width_bits)? + 1, bits.take(height_bits)? + 1), frame_rate })
+    let size = (bits.take(width_bits)? + 1, bits.take(height_bits)? + 1);
+    Ok(SequenceHeader { size, frame_rate, profile, level, reduced })
 }
 
 fn timing(bits: &mut Bits<'_>) -> Result<Option<(u32, u32)>, BadConfig> {
@@ -92,14 +165,15 @@ fn timing(bits: &mut Bits<'_>) -> Result<Option<(u32, u32)>, BadConfig> {
     Ok(sane_rate(u64::from(ticks_per_second), u64::from(ticks).saturating_mul(ticks_per_picture)))
 }
 
-/// `delay_bits` is the length of delays, when there is a decoder model.
-fn operating_points(bits: &mut Bits<'_>, delay_bits: Option<usize>) -> Result<(), BadConfig> {
+/// Level and tier of the first operating point. `delay_bits` is the length of delays, when there is a decoder model.
+fn operating_points(bits: &mut Bits<'_>, delay_bits: Option<usize>) -> Result<(u32, bool), BadConfig> {
     let display_delay = bits.flag()?;
+    let mut first = None;
     for _ in 0..=bits.take(5)? {
         bits.skip(12)?; // operating_point_idc
-        if bits.take(5)? > 7 {
-            bits.flag()?; // seq_tier
-        }
+        let level = bits.take(5)?;
+        let tier = level > 7 && bits.flag()?;
+        first.get_or_insert((level, tier));
         if let Some(length) = delay_bits
             && bits.flag()?
         {
@@ -109,5 +183,5 @@ fn operating_points(bits: &mut Bits<'_>, delay_bits: Option<usize>) -> Result<()
             bits.skip(4)?; // initial_display_delay_minus_1
         }
     }
-    Ok(())
+    Ok(first.unwrap_or_default())
 }

@@ -3,6 +3,8 @@
 
 use std::fmt::Write as _;
 
+use bytes::{BufMut as _, Bytes, BytesMut};
+
 use super::{
     BadConfig, Picture,
     bits::{Bits, unescape},
@@ -36,6 +38,53 @@ pub(super) fn picture(hvcc: &[u8]) -> Result<Picture, BadConfig> {
         }
     }
     Err(BadConfig::Damaged("it has no sequence parameter set"))
+}
+
+/// The record of these parameter sets, for NAL units with lengths of 4 bytes.
+pub(super) fn record(vps: &[Bytes], sps: &[Bytes], pps: &[Bytes]) -> Result<Bytes, BadConfig> {
+    /// `nal_unit_type` of video and picture parameter sets.
+    const NAL_VPS: u8 = 32;
+    const NAL_PPS: u8 = 34;
+    let first = sps.first().ok_or(BadConfig::Damaged("it has no sequence parameter set"))?;
+    let plain = unescape(first);
+    let mut bits = Bits::new(&plain);
+    bits.skip(20)?; // NAL header, sps_video_parameter_set_id
+    let (sub_layers, nested) = (bits.take(3)?, bits.flag()?);
+    let general = plain.get(3..15).ok_or(BadConfig::Short)?;
+    profile_tier_level(&mut bits, sub_layers)?;
+    bits.ue()?; // sps_seq_parameter_set_id
+    let chroma_format = at_most(bits.ue()?, 3)?;
+    if chroma_format == 3 {
+        bits.flag()?; // separate_colour_plane_flag
+    }
+    bits.ue()?; // pic_width_in_luma_samples
+    bits.ue()?; // pic_height_in_luma_samples
+    if bits.flag()? {
+        for _ in 0..4 {
+            bits.ue()?; // conformance window
+        }
+    }
+    let (luma, chroma) = (at_most(bits.ue()?, 7)?, at_most(bits.ue()?, 7)?);
+
+    let mut record = BytesMut::with_capacity(256);
+    record.put_u8(1);
+    record.put_slice(general);
+    record.put_u16(0xf000); // min_spatial_segmentation_idc: unknown
+    record.put_u8(0xfc); // parallelismType: unknown
+    record.put_slice(&[0xfc | chroma_format as u8, 0xf8 | luma as u8, 0xf8 | chroma as u8]);
+    record.put_u16(0); // avgFrameRate: unknown
+    record.put_u8((sub_layers as u8 + 1) << 3 | u8::from(nested) << 2 | 3);
+    record.put_u8(3);
+    for (kind, sets) in [(NAL_VPS, vps), (NAL_SPS, sps), (NAL_PPS, pps)] {
+        record.put_u8(0x80 | kind); // all of them are here
+        record.put_u16(u16::try_from(sets.len()).map_err(|_| BadConfig::Damaged("it has too many parameter sets"))?);
+        for set in sets {
+            let length = u16::try_from(set.len()).map_err(|_| BadConfig::Damaged("a parameter set is too long"))?;
+            record.put_u16(length);
+            record.put_slice(set);
+        }
+    }
+    Ok(record.freeze())
 }
 
 /// Profile, compatibility, tier and level, constraints: the record's second to 13th byte.

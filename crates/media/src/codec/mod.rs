@@ -97,6 +97,34 @@ pub fn h264_config(sps: &[Bytes], pps: &[Bytes]) -> Result<Bytes, BadConfig> {
     h264::record(sps, pps)
 }
 
+/// The `HEVCDecoderConfigurationRecord` of these parameter sets, given as for [`h264_config`].
+///
+/// # Errors
+/// [`BadConfig`] when there is no sequence parameter set, or it is cut short or damaged.
+pub fn hevc_config(vps: &[Bytes], sps: &[Bytes], pps: &[Bytes]) -> Result<Bytes, BadConfig> {
+    hevc::record(vps, sps, pps)
+}
+
+/// The `AV1CodecConfigurationRecord` of a sequence header: its OBU's payload, without header and length.
+///
+/// # Errors
+/// [`BadConfig`] when it is cut short, damaged or of 128 bytes or more.
+pub fn av1_config(sequence_header: &[u8]) -> Result<Bytes, BadConfig> {
+    av1::record(sequence_header)
+}
+
+/// The `VPCodecConfigurationRecord` of a VP8 keyframe; `None` for other frames and damaged ones.
+#[must_use]
+pub fn vp8_config(frame: &[u8]) -> Option<Bytes> {
+    vp8::config(frame)
+}
+
+/// The `VPCodecConfigurationRecord` of a VP9 keyframe; `None` for other frames and damaged ones.
+#[must_use]
+pub fn vp9_config(frame: &[u8]) -> Option<Bytes> {
+    vp9::config(frame).ok()
+}
+
 /// Width and height, in pixels, of a VP8 keyframe; `None` for other frames and damaged ones.
 #[must_use]
 pub fn vp8_dimensions(frame: &[u8]) -> Option<(u32, u32)> {
@@ -123,7 +151,7 @@ pub fn av1_dimensions(frame: &[u8]) -> Option<(u32, u32)> {
 pub fn fuzz_config(data: &[u8]) {
     let Some((&which, rest)) = data.split_first() else { return };
     let config = || Bytes::copy_from_slice(rest);
-    let _ = match which % 10 {
+    let _ = match which % 15 {
         0 => video(VideoCodec::H264, config()).is_ok(),
         1 => video(VideoCodec::Hevc, config()).is_ok(),
         2 => video(VideoCodec::Av1, config()).is_ok(),
@@ -133,6 +161,11 @@ pub fn fuzz_config(data: &[u8]) {
         6 => vp9_dimensions(rest).is_some(),
         7 => vp8_dimensions(rest).is_some(),
         8 => video(VideoCodec::Vp8, config()).is_ok(),
+        10 => h264_config(&[config()], &[]).is_ok(),
+        11 => hevc_config(&[], &[config()], &[]).is_ok(),
+        12 => av1_config(rest).is_ok(),
+        13 => vp8_config(rest).is_some(),
+        14 => vp9_config(rest).is_some(),
         _ => av1_dimensions(rest).is_some(),
     };
 }

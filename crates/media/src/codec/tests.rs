@@ -90,6 +90,51 @@ fn vp9_keyframes_tell_their_size() {
     assert_eq!(vp9_dimensions(&hex("8600 4001")), None);
 }
 
+/// The parameter sets of a record, and the record that is made of them.
+fn remade(codec: VideoCodec, config: &[u8]) -> Bytes {
+    fn sets(rest: &mut &[u8], count: usize) -> Vec<Bytes> {
+        let mut set = || {
+            let (length, after) = rest.split_first_chunk().unwrap();
+            let (set, after) = after.split_at(usize::from(u16::from_be_bytes(*length)));
+            *rest = after;
+            Bytes::copy_from_slice(set)
+        };
+        (0..count).map(|_| set()).collect()
+    }
+    if codec == VideoCodec::H264 {
+        let mut rest = &config[6..];
+        let sps = sets(&mut rest, usize::from(config[5] & 31));
+        let (&count, mut rest) = rest.split_first().unwrap();
+        return h264_config(&sps, &sets(&mut rest, usize::from(count))).unwrap();
+    }
+    let mut rest = &config[23..];
+    let mut next = || {
+        let (head, after) = rest.split_first_chunk::<3>().unwrap();
+        rest = after;
+        sets(&mut rest, usize::from(head[2]))
+    };
+    hevc_config(&next(), &next(), &next()).unwrap()
+}
+
+#[test]
+fn records_of_parameter_sets_are_those_that_ffmpeg_writes() {
+    for config in [H264, H264_BASELINE, H264_FIELDS, H264_444] {
+        assert_eq!(remade(VideoCodec::H264, &hex(config)), hex(config));
+    }
+    for config in [HEVC, HEVC_10] {
+        assert_eq!(remade(VideoCodec::Hevc, &hex(config)), hex(config));
+    }
+    assert_eq!(av1_config(&hex("000000043cfecc02f80040")), Ok(hex(AV1)));
+}
+
+#[test]
+fn records_of_vp8_and_vp9_are_made_of_keyframes() {
+    assert_eq!(vp9_config(&hex(VP9_KEYFRAME)), Some(hex("00 15 82 020202 0000")));
+    assert_eq!(vp9_config(&hex("8600 4001")), None);
+    assert_eq!(vp8_config(&hex("10 02 00 9d012a 8002 6801")), Some(hex("00 15 82 020202 0000")));
+    assert_eq!(vp8_config(&hex("11 02 00 9d012a 8002 6801")), None);
+}
+
 #[test]
 fn aac_announces_sbr_and_ps_in_front_behind_or_not_at_all() {
     for (config, expected) in [
