@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
-use weir_identity::ChannelName;
+use weir_identity::{ChannelName, KeyId};
 
 /// Knows what is live. The API asks; it does not know publishers, playlists or viewers.
 pub trait Presence: Send + Sync + 'static {
@@ -15,6 +15,9 @@ pub trait Presence: Send + Sync + 'static {
 
     /// Ends the running publish of a channel, on whichever node it is. Nothing happens where there is none.
     fn end(&self, channel: &ChannelName);
+
+    /// Cuts whoever publishes with one of these keys, on whichever node it is, now or in a moment.
+    fn revoked(&self, keys: &[KeyId]);
 }
 
 /// A running stream.

@@ -81,13 +81,18 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
         repair: Some(Arc::new(repair.clone())),
         grace_time: config.streams.grace_time,
     });
-    let streams = Streams { playlists: playlists.clone(), registry: registry.clone(), whep: Some(whep.clone()) };
     let revoked = Revoked::default();
+    let streams = Streams {
+        playlists: playlists.clone(),
+        registry: registry.clone(),
+        revoked: revoked.clone(),
+        whep: Some(whep.clone()),
+    };
     let tree = Tree::start(&config, certificate.clone(), &store, &secret, &streams, &repair, &revoked, &health).await?;
     let addresses = sockets.addresses(&config, tree.rtmp.address)?;
 
     let first = first_start::run(&*store, &secret, &config.first_start).await?;
-    let admin = Admin::new(store.clone(), secret, registry, revoked, addresses.clone());
+    let admin = Admin::new(store.clone(), secret.clone(), registry, revoked, addresses.clone());
     let token = Token::create(&config.data_dir)?;
     let internal = Internal { token, health: health.clone(), metrics, streams: streams.clone(), admin };
     let stop = CancellationToken::new();

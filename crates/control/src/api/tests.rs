@@ -20,6 +20,8 @@ impl Presence for AnnaIsLive {
     }
 
     fn end(&self, _: &ChannelName) {}
+
+    fn revoked(&self, _: &[weir_identity::KeyId]) {}
 }
 
 /// Channels anna, berta and carla; `path` answers `status` and what `look` finds in the body.

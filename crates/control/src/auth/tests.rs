@@ -26,6 +26,8 @@ impl Presence for NobodyIsLive {
     }
 
     fn end(&self, _: &weir_identity::ChannelName) {}
+
+    fn revoked(&self, _: &[weir_identity::KeyId]) {}
 }
 
 /// A server with an empty store.

@@ -42,7 +42,7 @@ impl Inside {
             token: token.clone(),
             health: health.clone(),
             metrics: metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle(),
-            streams: Streams { playlists, registry: registry.clone() },
+            streams: Streams { playlists, registry: registry.clone(), revoked: Revoked::default(), whep: None },
             admin: Admin::new(store.clone(), secret.clone(), registry.clone(), Revoked::default(), addresses),
         });
         Self { directory, gate: Gate::new(store.clone(), secret), store, registry, health, token, router }

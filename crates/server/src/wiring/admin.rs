@@ -21,6 +21,8 @@ const DEMO: &str = "demo";
 const KEY_NAME: &str = "command line";
 /// Channels read from the store at once.
 const PAGE: usize = 200;
+/// Edits of others that may come in between.
+const EDITS_MAX: u32 = 5;
 /// Longest life of a key that expires: what lives longer need not expire.
 const EXPIRY_MAX: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
@@ -153,8 +155,14 @@ impl Admin {
 
     /// Says what a second publisher gets, from the next one on.
     pub(crate) async fn set_conflict(&self, name: &ChannelName, gets: channels::Conflict) -> Result<(), Problem> {
-        let channel = self.channel(name).await?;
-        Ok(self.0.store.set_conflict(channel.id, gets).await?)
+        // Once more for each edit that came in between; a channel is not edited all the time.
+        for _ in 0..EDITS_MAX {
+            let channel = Channel { conflict: gets, ..self.channel(name).await? };
+            if self.0.store.update_channel(channel).await? {
+                return Ok(());
+            }
+        }
+        Err(conflict(format!("{name} is being edited; try again.")))
     }
 
     /// Revokes every key of the channel, cuts who uses one, and sets this one.

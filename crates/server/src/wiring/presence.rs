@@ -4,15 +4,21 @@ use std::time::SystemTime;
 
 use jiff::Timestamp;
 use weir_control::{LiveInfo, Presence, RenditionInfo};
+use weir_edge::Whep;
 use weir_hls::{RenditionKind, RenditionSpec};
-use weir_identity::ChannelName;
+use weir_identity::{ChannelName, KeyId};
 use weir_media::{Kick, Registry};
+
+use super::revoked::Revoked;
 
 /// A channel is live while its playlist is: viewers see nothing of a publisher's absence within the grace time.
 #[derive(Debug, Clone)]
 pub(crate) struct Streams {
     pub(crate) playlists: weir_hls::Store,
     pub(crate) registry: Registry,
+    pub(crate) revoked: Revoked,
+    /// Viewers over WebRTC.
+    pub(crate) whep: Option<Whep>,
 }
 
 /// How much there is, for metrics.
@@ -36,7 +42,8 @@ impl Streams {
         Counts {
             publishes: self.registry.len(),
             streams: live.len(),
-            viewers: live.iter().map(|stream| stream.viewers()).sum(),
+            viewers: live.iter().map(|stream| stream.viewers()).sum::<u64>()
+                + self.whep.as_ref().map_or(0, Whep::all_viewers),
             held_requests: self.playlists.held_requests(),
         }
     }
@@ -47,7 +54,7 @@ impl Presence for Streams {
         let stream = self.playlists.current(channel).filter(|stream| stream.ended().is_none())?;
         Some(LiveInfo {
             started_at: whole_milliseconds(stream.started())?,
-            viewers: stream.viewers(),
+            viewers: stream.viewers() + self.whep.as_ref().map_or(0, |whep| whep.viewers(channel)),
             renditions: stream.renditions().into_iter().map(rendition).collect(),
         })
     }
@@ -60,6 +67,10 @@ impl Presence for Streams {
         if let Some(live) = self.registry.get(channel) {
             live.kick(Kick::Ended);
         }
+    }
+
+    fn revoked(&self, keys: &[KeyId]) {
+        self.revoked.cut(keys, &self.registry);
     }
 }
 
