@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { choices, present } from "./devices";
+import { choices, chosen, present } from "./devices";
 import { loudness, settle } from "./level";
 import { bitrateFor } from "./presets";
 import { screenTroubleOf, troubleOf } from "./trouble";
@@ -43,8 +43,8 @@ test("who closes the question which screen to share has chosen, and needs no wor
   expect(screenTroubleOf(error("NotReadableError"))).toBe("golive.trouble.busy");
 });
 
-const device = (kind: string, deviceId: string, label: string): MediaDeviceInfo =>
-  ({ kind, deviceId, label, groupId: "" }) as MediaDeviceInfo;
+const device = (kind: string, deviceId: string, label: string, groupId = ""): MediaDeviceInfo =>
+  ({ kind, deviceId, label, groupId }) as MediaDeviceInfo;
 
 test("devices are listed by kind, the unnamed numbered, aliases left out", () => {
   const all = [
@@ -67,4 +67,16 @@ test("before the browser is allowed to, it names no device", () => {
   expect(choices(all, "videoinput", String)).toEqual([]);
   expect(present(all, "videoinput")).toBe(true);
   expect(present([], "videoinput")).toBe(false);
+});
+
+test("a device that was opened by an alias is found by what it is part of", () => {
+  const all = [
+    device("audioinput", "default", "Default - Two", "g2"),
+    device("audioinput", "m1", "One", "g1"),
+    device("audioinput", "m2", "Two", "g2"),
+  ];
+  expect(chosen(all, "audioinput", { deviceId: "default", groupId: "g2" })).toBe("m2");
+  expect(chosen(all, "audioinput", { deviceId: "m1", groupId: "g1" })).toBe("m1");
+  expect(chosen(all, "audioinput", {})).toBe("m1");
+  expect(chosen([], "audioinput", {})).toBeNull();
 });

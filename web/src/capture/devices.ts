@@ -23,3 +23,17 @@ export function choices(
 /** Whether there is any device of a kind, allowed or not. */
 export const present = (all: readonly MediaDeviceInfo[], kind: Kind): boolean =>
   all.some((one) => one.kind === kind);
+
+/** The id under which the list has the device of a running track: browsers may have opened it by an alias. */
+export function chosen(
+  all: readonly MediaDeviceInfo[],
+  kind: Kind,
+  { deviceId, groupId }: MediaTrackSettings,
+): string | null {
+  const real = all.filter((one) => one.kind === kind && !ALIASES.includes(one.deviceId));
+  const one =
+    real.find((device) => device.deviceId === deviceId) ??
+    real.find((device) => groupId !== undefined && device.groupId === groupId) ??
+    real[0];
+  return one?.deviceId || null;
+}

@@ -1,5 +1,5 @@
 import type { Message } from "../../i18n";
-import { choices, type Choice } from "../../capture/devices";
+import { choices, chosen, type Choice } from "../../capture/devices";
 import { Mixer } from "../../capture/mixer";
 import { bitrateFor } from "../../capture/presets";
 import {
@@ -230,8 +230,10 @@ export class Studio {
     this.cameras = choices(all, "videoinput", (count) => this.unnamed("camera", count));
     this.microphones = choices(all, "audioinput", (count) => this.unnamed("microphone", count));
     // The browser's favourite is shown as what it is.
-    this.camera ??= this.source === "camera" ? idOf(this.picture) : null;
-    this.microphone ??= idOf(this.voice);
+    if (this.source === "camera" && this.picture) {
+      this.camera ??= chosen(all, "videoinput", this.picture.getSettings());
+    }
+    if (this.voice) this.microphone ??= chosen(all, "audioinput", this.voice.getSettings());
   }
 
   private async look(publisher: Publisher): Promise<void> {
@@ -261,6 +263,3 @@ export class Studio {
     else void lock?.release().catch(() => {});
   }
 }
-
-const idOf = (track: MediaStreamTrack | null): string | null =>
-  track?.getSettings().deviceId ?? null;
