@@ -1,7 +1,8 @@
 //! What the tests share: the real server, and real clients around it.
 //!
 //! Read [`server`] first (it starts `weir` on free ports in a folder of its own), then the publishers ([`clock`],
-//! [`tools`], and our own [`rtmp::Client`] with [`media`] to send), the players ([`hls`], [`browser`]) and the cache in front ([`nginx`]).
+//! [`tools`], and our own [`rtmp::Client`] with [`media`] to send), the players ([`hls`], [`browser`]), the cache in front ([`nginx`])
+//! and bad networks ([`net`]).
 //! A test waits for what must happen, at most [`server::PATIENCE`]; it asserts no timing.
 
 pub mod browser;
@@ -9,6 +10,7 @@ pub mod clock;
 pub mod hls;
 pub mod http;
 pub mod media;
+pub mod net;
 pub mod nginx;
 pub mod rtmp;
 pub mod server;
