@@ -96,3 +96,6 @@ impl Packetizer {
         writer.finish(frame, self.codec())
     }
 }
+
+#[cfg(test)]
+mod tests;
