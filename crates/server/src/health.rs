@@ -59,3 +59,5 @@ pub(crate) const DRAINING: &str = "draining";
 pub(crate) const NO_RTMP: &str = "the RTMP listener failed too often and was given up";
 /// The owner of the streams failed too often.
 pub(crate) const NO_STREAMS: &str = "the owner of the streams failed too often and was given up";
+/// The owner of viewers over WebRTC was given up.
+pub(crate) const NO_WHEP: &str = "the owner of the viewers over WebRTC failed too often and was given up";

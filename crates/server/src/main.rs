@@ -20,6 +20,7 @@ mod serve;
 mod shutdown;
 mod supervise;
 mod tls;
+mod webrtc;
 mod wiring;
 
 use std::process::ExitCode;

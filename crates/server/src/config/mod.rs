@@ -49,8 +49,8 @@ pub(crate) struct Config {
     pub(crate) first_start: weir_control::first_start::Config,
     /// What is logged and how.
     pub(crate) log: Log,
-    /// WebRTC. Takes effect when that part is in this build.
-    pub(crate) webrtc: WebRtc,
+    /// WebRTC, in and out.
+    pub(crate) webrtc: weir_peer::Config,
     /// Redis. Takes effect when chat across nodes is in this build.
     pub(crate) redis: Redis,
     /// Chat. Takes effect when that part is in this build.
@@ -77,7 +77,7 @@ impl Default for Config {
             auth: weir_control::auth::Config::default(),
             first_start: weir_control::first_start::Config::default(),
             log: Log::default(),
-            webrtc: WebRtc::default(),
+            webrtc: weir_peer::Config::default(),
             redis: Redis::default(),
             chat: Chat::default(),
             cluster: Cluster::default(),
@@ -102,6 +102,7 @@ impl Config {
         }
         self.repair.validate().map_err(below("repair"))?;
         self.edge.validate().map_err(below("edge"))?;
+        self.webrtc.validate().map_err(below("webrtc"))?;
         self.store.validate().map_err(below("store"))?;
         self.auth.validate().map_err(below("auth"))?;
         self.first_start.validate().map_err(below("first_start"))?;
@@ -146,7 +147,8 @@ impl Config {
 
     /// Files that this process may come to open: one a connection, and some for itself.
     pub(crate) fn open_files(&self) -> u64 {
-        let connections = self.edge.connections.saturating_add(self.ingest.rtmp.connections_max);
+        let webrtc = if self.webrtc.tcp { self.webrtc.tcp_connections_max } else { 0 };
+        let connections = self.edge.connections.saturating_add(self.ingest.rtmp.connections_max).saturating_add(webrtc);
         u64::try_from(connections).unwrap_or(u64::MAX).saturating_add(FILES_OF_OUR_OWN)
     }
 
@@ -314,22 +316,6 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// `[webrtc]`: every WebRTC session, on one port. Takes effect when that part is in this build.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct WebRtc {
-    /// Address and port, UDP and TCP.
-    pub(crate) listen: SocketAddr,
-    /// Addresses under which this server is reached, if it does not have them itself.
-    pub(crate) public_addresses: Vec<std::net::IpAddr>,
-}
-
-impl Default for WebRtc {
-    fn default() -> Self {
-        Self { listen: ([0_u16; 8], 8189).into(), public_addresses: Vec::new() }
-    }
-}
-
 /// `[redis]`: what nodes share while they run. Takes effect when chat across nodes is in this build.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -366,4 +352,4 @@ pub(crate) struct Cluster {
 }
 
 /// Sections whose settings are known but do nothing in this build.
-const NOT_IN_THIS_BUILD: &[&str] = &["webrtc", "redis", "chat", "cluster"];
+const NOT_IN_THIS_BUILD: &[&str] = &["redis", "chat", "cluster"];

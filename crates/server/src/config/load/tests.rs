@@ -125,7 +125,8 @@ fn variables_have_the_type_that_is_asked_for() {
         ("WEIR__INTERNAL__ALLOW_PUBLIC", "true"),
         ("WEIR__DRAIN_TIMEOUT", "3s"),
         ("WEIR__DATA_DIR", "7"),
-        ("WEIR__WEBRTC__PUBLIC_ADDRESSES", "192.0.2.1, ::1"),
+        ("WEIR__WEBRTC__PUBLIC_ADDRESSES", "192.0.2.1, [2001:db8::1]:9000"),
+        ("WEIR__REDIS__URL", "redis://localhost"),
         ("HOME", "/root"),
         ("WEIR_OTHER", "passed over"),
     ];
@@ -134,5 +135,5 @@ fn variables_have_the_type_that_is_asked_for() {
     assert_eq!((config.store.readers, config.internal.allow_public), (3, true));
     assert_eq!((config.drain_timeout, config.data_dir), (Duration::from_secs(3), "7".into()));
     assert_eq!(config.webrtc.public_addresses.len(), 2);
-    assert_eq!(loaded.without_effect, ["webrtc.public_addresses"]);
+    assert_eq!(loaded.without_effect, ["redis.url"]);
 }
