@@ -113,7 +113,8 @@ pub struct Playback {
     hls: Option<String>,
     /// Low-latency DASH.
     dash: Option<String>,
-    /// WHEP.
+    /// WHEP: real time, over WebRTC.
+    #[schema(example = "/whep/anna")]
     whep: Option<String>,
 }
 
@@ -231,7 +232,11 @@ fn view(channel: &Channel, presence: &dyn Presence) -> ChannelView {
         started_at: live.as_ref().map(|live| live.started_at.to_string()),
         viewers: live.as_ref().map_or(0, |live| live.viewers),
         renditions: live.map(|live| live.renditions).unwrap_or_default(),
-        playback: Playback { hls: Some(format!("/live/{}/index.m3u8", channel.name)), dash: None, whep: None },
+        playback: Playback {
+            hls: Some(format!("/live/{}/index.m3u8", channel.name)),
+            dash: None,
+            whep: presence.serves_whep().then(|| format!("/whep/{}", channel.name)),
+        },
     }
 }
 

@@ -10,6 +10,11 @@ pub trait Presence: Send + Sync + 'static {
     /// The running stream of a channel.
     fn live(&self, channel: &ChannelName) -> Option<LiveInfo>;
 
+    /// Whether channels can be watched over WebRTC here.
+    fn serves_whep(&self) -> bool {
+        false
+    }
+
     /// Every live channel, in no order.
     fn live_channels(&self) -> Vec<ChannelName>;
 

@@ -105,13 +105,13 @@ async fn keys_open_their_channel_until_revoked_or_expired(store: &dyn Store) {
     assert!(matches!(opens(store, &StreamKey::random()).await, Err(Refusal::Unknown)));
 
     let used = now();
-    store.key_used(kept.id, used).await.unwrap();
+    store.key_used(channel.id, kept.id, used).await.unwrap();
     let listed = store.keys_of(channel.id).await.unwrap();
     assert_eq!(listed, [Key { last_used_at: Some(used), ..kept.clone() }]);
 
-    assert!(store.revoke_key(kept.id, now()).await.unwrap());
-    assert!(!store.revoke_key(kept.id, now()).await.unwrap());
-    assert!(!store.revoke_key(KeyId::new(), now()).await.unwrap());
+    assert!(store.revoke_key(channel.id, kept.id, now()).await.unwrap());
+    assert!(!store.revoke_key(channel.id, kept.id, now()).await.unwrap());
+    assert!(!store.revoke_key(channel.id, KeyId::new(), now()).await.unwrap());
     assert!(matches!(opens(store, &open).await, Err(Refusal::Revoked)));
 
     let secret = store.key_secret().await.unwrap();
@@ -177,7 +177,7 @@ async fn rotating_revokes_what_was_and_adds_one(store: &dyn Store) {
 
     for _ in 0..3 {
         let (_, kept) = key(store, &channel, "obs").await;
-        assert!(store.revoke_key(kept.id, now()).await.unwrap());
+        assert!(store.revoke_key(channel.id, kept.id, now()).await.unwrap());
     }
     let keys = store.keys_of(channel.id).await.unwrap();
     assert_eq!(keys.len(), REVOKED_PER_CHANNEL_MAX as usize + 1, "also when they are revoked one by one");

@@ -103,15 +103,15 @@ pub trait Keys: Send + Sync + 'static {
     /// A channel's keys, oldest first, the remembered revoked ones included.
     fn keys_of(&self, channel: ChannelId) -> Answer<'_, Vec<Key>>;
 
-    /// Revokes one key. False when there is none, or it was revoked before.
-    fn revoke_key(&self, key: KeyId, at: Timestamp) -> Answer<'_, bool>;
+    /// Revokes one key of the channel. False when it has no such one, or it was revoked before.
+    fn revoke_key(&self, channel: ChannelId, key: KeyId, at: Timestamp) -> Answer<'_, bool>;
 
     /// Revokes every usable key of the channel whose name is `named` (all of them without a name) and adds `new`, all
     /// or nothing. Gives the ids that were revoked.
     fn rotate_keys(&self, new: Key, named: Option<String>, at: Timestamp) -> Answer<'_, Vec<KeyId>>;
 
-    /// Notes that a key was used.
-    fn key_used(&self, key: KeyId, at: Timestamp) -> Answer<'_, ()>;
+    /// Notes that a key of the channel was used.
+    fn key_used(&self, channel: ChannelId, key: KeyId, at: Timestamp) -> Answer<'_, ()>;
 }
 
 #[cfg(test)]

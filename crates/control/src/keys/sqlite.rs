@@ -37,19 +37,16 @@ impl Keys for Sqlite {
         })
     }
 
-    fn revoke_key(&self, key: KeyId, at: Timestamp) -> Answer<'_, bool> {
+    fn revoke_key(&self, channel: ChannelId, key: KeyId, at: Timestamp) -> Answer<'_, bool> {
         self.write(move |db| {
-            let channel = db
-                .query_row(
-                    "UPDATE keys SET revoked_at_ms = ?2 WHERE id = ?1 AND revoked_at_ms IS NULL RETURNING channel",
-                    params![key.to_string(), at.as_millisecond()],
-                    |row| column::parsed(row, 0),
-                )
-                .optional()?;
-            if let Some(channel) = channel {
+            let revoked = db.execute(
+                "UPDATE keys SET revoked_at_ms = ?3 WHERE id = ?1 AND channel = ?2 AND revoked_at_ms IS NULL",
+                params![key.to_string(), channel.to_string(), at.as_millisecond()],
+            )?;
+            if revoked == 1 {
                 forget_old_revoked(db, channel)?;
             }
-            Ok(channel.is_some())
+            Ok(revoked == 1)
         })
     }
 
@@ -71,11 +68,11 @@ impl Keys for Sqlite {
         })
     }
 
-    fn key_used(&self, key: KeyId, at: Timestamp) -> Answer<'_, ()> {
+    fn key_used(&self, channel: ChannelId, key: KeyId, at: Timestamp) -> Answer<'_, ()> {
         self.write(move |db| {
             db.execute(
-                "UPDATE keys SET last_used_at_ms = ?2 WHERE id = ?1",
-                params![key.to_string(), at.as_millisecond()],
+                "UPDATE keys SET last_used_at_ms = ?3 WHERE id = ?1 AND channel = ?2",
+                params![key.to_string(), channel.to_string(), at.as_millisecond()],
             )?;
             Ok(())
         })

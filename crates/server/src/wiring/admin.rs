@@ -144,7 +144,7 @@ impl Admin {
                 format!("{name} has no key {id}."),
             ));
         }
-        self.0.store.revoke_key(id, Timestamp::now()).await?;
+        self.0.store.revoke_key(channel.id, id, Timestamp::now()).await?;
         Ok(self.0.revoked.cut(&[id], &self.0.registry))
     }
 

@@ -69,10 +69,10 @@ impl weir_ingest::Gate for Gate {
                 });
             }
         };
-        let (store, id) = (self.store.clone(), grant.key.id);
+        let (store, channel, id) = (self.store.clone(), grant.key.channel, grant.key.id);
         // The publisher does not wait for a note about it.
         tokio::spawn(async move {
-            if let Err(error) = store.key_used(id, now).await {
+            if let Err(error) = store.key_used(channel, id, now).await {
                 warn!(%error, key = %id, "could not note that a key was used");
             }
         });
