@@ -74,10 +74,6 @@ impl Sources {
         &self.layers
     }
 
-    pub(super) fn sections(&self) -> &[Incoming] {
-        &self.sections
-    }
-
     /// The section of a layer.
     pub(super) fn section(&self, layer: usize) -> Option<&Incoming> {
         self.sections.get(self.layers.get(layer)?.section)
@@ -91,12 +87,6 @@ impl Sources {
     /// The payload type of what a retransmission repairs.
     pub(super) fn repaired(&self, layer: usize, rtx: u8) -> Option<u8> {
         self.section(layer)?.payloads.iter().find(|payload| payload.rtx == Some(rtx)).map(|payload| payload.pt)
-    }
-
-    /// The source of a layer's media.
-    #[cfg(test)]
-    fn media(&self, layer: usize) -> Option<u32> {
-        self.known.iter().find(|(_, role)| *role == Role::Media(layer)).map(|(ssrc, _)| *ssrc)
     }
 
     pub(super) fn role(&self, ssrc: u32) -> Option<Role> {
@@ -113,11 +103,6 @@ impl Sources {
         }
         self.known.push((header.ssrc, role));
         Some(role)
-    }
-
-    /// Forgets a source that said goodbye.
-    pub(super) fn forget(&mut self, ssrc: u32) {
-        self.known.retain(|(known, _)| *known != ssrc);
     }
 
     fn by_extensions(&self, header: &Header, extensions: Elements<'_>) -> Option<Role> {

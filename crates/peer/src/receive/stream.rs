@@ -7,10 +7,11 @@ use bytes::Bytes;
 use super::{
     depacketize::{Depacketizer, Piece, Unit},
     missing::{Missing, Patience},
+    reception::Reception,
     reorder::{Next, Packet, Place, Reorder},
 };
 use crate::{
-    agreed::Incoming,
+    agreed::{Incoming, RtpCodec},
     rtp::{Header, Unwrapper16},
 };
 
@@ -21,23 +22,14 @@ const PATIENCE_SOUND: Duration = Duration::from_millis(150);
 /// How long a hole is waited for that cannot be asked for: only the network's swaps are to be undone.
 const PATIENCE_UNASKED: Duration = Duration::from_millis(60);
 
-/// A unit, and when it was whole.
+/// A unit and its way here.
 #[derive(Debug)]
 pub(super) struct Arrived {
     pub(super) unit: Unit,
+    /// When its first packet came.
+    pub(super) began: Instant,
+    /// When it was whole, and everything before it.
     pub(super) at: Instant,
-}
-
-/// What became of a packet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// It was new.
-    Taken {
-        /// It had been asked for.
-        recovered: bool,
-    },
-    /// A duplicate, or too late.
-    Stale,
 }
 
 pub(super) struct Stream {
@@ -50,16 +42,21 @@ pub(super) struct Stream {
     depacketizer: Option<(u8, Depacketizer)>,
     /// Nothing comes out before a keyframe.
     waiting: bool,
+    /// A unit was dropped, or will be.
+    needs_keyframe: bool,
+    /// The timestamp that came out last, and when its first packet came.
+    began: Option<(u32, Instant)>,
     /// When the latest of the packets came that came out.
     latest: Option<Instant>,
-    /// Payloads and units that could not be used.
-    refused: u64,
-    /// Packets that never came.
-    holes: u64,
+    pub(super) reception: Reception,
+    /// Payloads that could not be used.
+    pub(super) refused: u64,
+    /// Times that packets were given up.
+    pub(super) holes: u64,
 }
 
 impl Stream {
-    pub(super) fn new(incoming: &Incoming) -> Self {
+    pub(super) fn new(now: Instant, incoming: &Incoming) -> Self {
         let give_up = match (incoming.feedback.nack, incoming.video) {
             (false, _) => PATIENCE_UNASKED,
             (true, true) => PATIENCE_VIDEO,
@@ -73,27 +70,38 @@ impl Stream {
             far: None,
             depacketizer: None,
             waiting: incoming.video,
+            needs_keyframe: false,
+            began: None,
             latest: None,
+            reception: Reception::new(now, if incoming.video { 90_000 } else { 48_000 }),
             refused: 0,
             holes: 0,
         }
     }
 
-    /// Takes a packet; whole units are appended to `out`. `incoming` is what was agreed on for it.
+    /// Takes a packet, or a repaired one; whole units are appended to `out`. `incoming` is what was agreed on for it.
     pub(super) fn packet(
         &mut self,
         now: Instant,
         incoming: &Incoming,
         header: &Header,
         payload: Bytes,
+        repaired: bool,
         out: &mut Vec<Arrived>,
-    ) -> Fate {
+    ) {
         let mut sequence = self.numbers.peek(header.sequence);
         match self.reorder.place(sequence) {
-            Place::Stale => return Fate::Stale,
+            Place::Stale => {
+                if !repaired {
+                    self.reception.packet(now, sequence, header.timestamp, payload.len());
+                }
+                return;
+            }
+            // A repair does not tell where its stream is.
+            Place::Far if repaired => return,
             Place::Far if self.far != Some(header.sequence) => {
                 self.far = Some(header.sequence.wrapping_add(1));
-                return Fate::Stale;
+                return;
             }
             Place::Far => {
                 self.restart();
@@ -102,7 +110,13 @@ impl Stream {
             Place::Ahead => {}
         }
         self.far = None;
-        let recovered = self.missing.arrived(now, sequence);
+        let asked = self.missing.arrived(now, sequence);
+        if repaired {
+            self.reception.recovered(payload.len());
+        } else {
+            self.reception.packet(now, sequence, header.timestamp, payload.len());
+            self.reception.totals.recovered += u64::from(asked);
+        }
         if let Some(highest) = self.numbers.highest()
             && sequence > highest + 1
             && !self.missing.skipped(now, highest + 1..sequence)
@@ -124,7 +138,6 @@ impl Stream {
             self.reorder.insert(sequence, packet);
             self.drain(incoming, out);
         }
-        Fate::Taken { recovered }
     }
 
     /// Gives up what was waited for long enough; what waited behind it comes out.
@@ -144,9 +157,19 @@ impl Stream {
         self.missing.timeout()
     }
 
-    /// Whether nothing comes out before a keyframe.
-    pub(super) fn waits_for_keyframe(&self) -> bool {
-        self.waiting
+    /// Whether something was dropped since the last question, so that only a keyframe helps.
+    pub(super) fn take_need(&mut self) -> bool {
+        std::mem::take(&mut self.needs_keyframe)
+    }
+
+    /// What came last.
+    pub(super) fn codec(&self) -> Option<RtpCodec> {
+        self.depacketizer.as_ref().map(|(_, depacketizer)| depacketizer.codec())
+    }
+
+    /// From a request for packets to what it brought.
+    pub(super) fn round_trip(&self) -> Option<Duration> {
+        self.missing.round_trip()
     }
 
     fn drain(&mut self, incoming: &Incoming, out: &mut Vec<Arrived>) {
@@ -163,7 +186,7 @@ impl Stream {
 
     fn hole(&mut self) {
         self.holes += 1;
-        self.waiting = self.video;
+        self.wait_for_keyframe();
         if let Some((_, depacketizer)) = &mut self.depacketizer {
             depacketizer.hole();
         }
@@ -175,6 +198,8 @@ impl Stream {
         if packet.payload.is_empty() {
             return; // a probe for bandwidth
         }
+        let began = self.began.filter(|(timestamp, _)| *timestamp == packet.timestamp);
+        let (_, began) = *self.began.insert(began.unwrap_or((packet.timestamp, packet.arrived)));
         if self.depacketizer.as_ref().is_none_or(|(pt, _)| *pt != packet.payload_type) {
             let Some(payload) = incoming.payloads.iter().find(|payload| payload.pt == packet.payload_type) else {
                 self.refused += 1;
@@ -185,17 +210,23 @@ impl Stream {
         }
         let Some((_, depacketizer)) = &mut self.depacketizer else { return };
         let piece = Piece { timestamp: packet.timestamp, marker: packet.marker, payload: &packet.payload };
-        let waiting = &mut self.waiting;
+        let (waiting, needs_keyframe) = (&mut self.waiting, &mut self.needs_keyframe);
         let pushed = depacketizer.push(piece, &mut |unit| {
             *waiting &= !unit.keyframe;
-            if !*waiting {
-                out.push(Arrived { unit, at });
+            if *waiting {
+                *needs_keyframe = true;
+            } else {
+                out.push(Arrived { unit, began, at });
             }
         });
         if pushed.is_err() {
             self.refused += 1;
-            self.waiting = self.video;
+            self.wait_for_keyframe();
         }
+    }
+
+    fn wait_for_keyframe(&mut self) {
+        (self.waiting, self.needs_keyframe) = (self.video, self.video);
     }
 
     /// The sender began a new line of numbers.
@@ -203,6 +234,7 @@ impl Stream {
         self.numbers = Unwrapper16::default();
         self.reorder.restart();
         self.missing.forget(i64::MAX);
+        self.reception.restart();
         self.hole();
     }
 }

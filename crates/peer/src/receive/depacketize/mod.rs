@@ -4,9 +4,13 @@
 //! common is here: where a unit ends (marker, or the next timestamp), how large it may grow, and that nothing of a unit
 //! with a hole comes out. Each codec's payload format is a file of its own behind [`Format`].
 
+mod av1;
 mod h264;
+mod hevc;
 mod nal;
 mod opus;
+mod vp8;
+mod vp9;
 
 use bytes::Bytes;
 use weir_media::TrackParams;
@@ -111,10 +115,20 @@ impl Depacketizer {
     #[must_use]
     pub fn new(payload: &Payload) -> Self {
         let format: Box<dyn Format> = match payload.codec {
+            RtpCodec::H264 => Box::new(h264::H264::new(&payload.fmtp)),
+            RtpCodec::Hevc => Box::new(hevc::Hevc::new(&payload.fmtp)),
+            RtpCodec::Vp8 => Box::new(vp8::Vp8::new()),
+            RtpCodec::Vp9 => Box::new(vp9::Vp9::new()),
+            RtpCodec::Av1 => Box::new(av1::Av1::new()),
             RtpCodec::Opus => Box::new(opus::Opus::new(&payload.fmtp)),
-            _ => Box::new(h264::H264::new(&payload.fmtp)),
         };
         Self { format, codec: payload.codec, unit: Vec::new(), expected: UNIT_BYTES_FIRST, state: State::Between }
+    }
+
+    /// What it was made for.
+    #[must_use]
+    pub fn codec(&self) -> RtpCodec {
+        self.codec
     }
 
     /// Packets are missing before the next one.
