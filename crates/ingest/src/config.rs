@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::rtmp;
+use crate::{rtmp, whip};
 
 /// `[ingest]`: how streams come in.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -11,6 +11,8 @@ use crate::rtmp;
 pub struct Config {
     /// RTMP and RTMPS publishers.
     pub rtmp: rtmp::Config,
+    /// WHIP publishers.
+    pub whip: whip::Config,
 }
 
 impl Config {
@@ -19,6 +21,7 @@ impl Config {
     /// # Errors
     /// The key, below `[ingest]`, and what is wrong with it.
     pub fn validate(&self) -> Result<(), (&'static str, String)> {
-        self.rtmp.validate()
+        self.rtmp.validate()?;
+        self.whip.validate()
     }
 }

@@ -2,6 +2,8 @@
 
 use std::{io, net::SocketAddr, time::Duration};
 
+use weir_peer::transport::Reason;
+
 use crate::rtmp::{amf0::Amf0Error, chunks::ChunkError};
 
 /// Why a listener cannot start, or a session ended other than by goodbye.
@@ -15,8 +17,8 @@ pub enum Error {
         /// What the system said.
         source: io::Error,
     },
-    /// The listener's actor did not start.
-    #[error("the RTMP listener did not start: {0}")]
+    /// A listener's actor did not start.
+    #[error("the listener did not start: {0}")]
     Spawn(#[from] ractor::SpawnErr),
     /// The first byte is not RTMP's version 3: another protocol, or the encrypted RTMPE.
     #[error("the peer does not speak RTMP: its first byte is {0:#04x}")]
@@ -48,6 +50,9 @@ pub enum Error {
     /// The connection broke.
     #[error("the connection broke: {0}")]
     Io(#[from] io::Error),
+    /// A WebRTC session ended other than by goodbye.
+    #[error("the WebRTC session ended: {0:?}")]
+    Webrtc(Reason),
     /// The session panicked: a bug of ours.
     #[error("the session panicked")]
     Panicked,
@@ -88,6 +93,8 @@ impl Error {
             Self::LoginTimeout(_) | Self::Idle(_) | Self::WriteTimeout(_) | Self::Tls(_) | Self::Io(_) => {
                 Fault::Network
             }
+            Self::Webrtc(Reason::Handshake(_)) => Fault::Peer,
+            Self::Webrtc(Reason::Peer | Reason::Silence | Reason::Timeout) => Fault::Network,
             Self::Bind { .. } => Fault::Operator,
             Self::Spawn(_) | Self::Panicked => Fault::Ours,
         }

@@ -228,6 +228,16 @@ struct Inner {
     keeps_gops: AtomicBool,
 }
 
+impl Inner {
+    fn room_for(&self, all: &HashMap<ChannelName, Arc<Live>>, publish: &Publish) -> Result<(), Busy> {
+        match all.contains_key(&publish.channel) {
+            true if publish.conflict == Conflict::Refuse => Err(Busy::Channel),
+            false if all.len() >= self.publishers_max => Err(Busy::Server),
+            _ => Ok(()),
+        }
+    }
+}
+
 /// All publishes of this node. Cheap to clone.
 #[derive(Clone)]
 pub struct Registry(Arc<Inner>);
@@ -275,11 +285,9 @@ impl Registry {
         });
         {
             let mut all = self.0.live.lock();
-            match all.get(&live.publish.channel) {
-                Some(_) if live.publish.conflict == Conflict::Refuse => return Err(Busy::Channel),
-                Some(older) => older.kick(Kick::TakenOver),
-                None if all.len() >= self.0.publishers_max => return Err(Busy::Server),
-                None => {}
+            self.0.room_for(&all, &live.publish)?;
+            if let Some(older) = all.get(&live.publish.channel) {
+                older.kick(Kick::TakenOver);
             }
             all.insert(live.publish.channel.clone(), live.clone());
         }
@@ -287,6 +295,14 @@ impl Registry {
             observer.began(&live);
         }
         Ok(Publisher { live, registry: self.clone() })
+    }
+
+    /// Whether `publish` could begin now.
+    ///
+    /// # Errors
+    /// [`Busy`] when the channel or the server takes no more.
+    pub fn has_room_for(&self, publish: &Publish) -> Result<(), Busy> {
+        self.0.room_for(&self.0.live.lock(), publish)
     }
 
     /// The publish of `channel`, if it is live.

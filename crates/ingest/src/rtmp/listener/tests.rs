@@ -27,7 +27,7 @@ impl Gate for TestGate {
         assert_ne!(key.reveal(), "panic-key", "this key makes the gate panic");
         let channel = key.reveal().strip_prefix("key-").and_then(|name| ChannelName::parse(name).ok());
         let channel = channel.ok_or(Denied::UnknownKey)?;
-        Ok(Publish { channel, key: KeyId::new(), conflict: self.0, protocol: "" })
+        Ok(Publish { channel, key: KeyId::new(), conflict: self.0, private: false, protocol: "" })
     }
 }
 
@@ -86,7 +86,10 @@ impl Server {
         registry.observe(Watch(sender));
         let (owner, _) = Actor::spawn(None, Owner, ()).await.unwrap();
         let gate = Arc::new(TestGate(conflict));
-        let listeners = spawn(Config { rtmp: settings }, tls, gate, registry.clone(), owner.get_cell()).await.unwrap();
+        let listeners =
+            spawn(Config { rtmp: settings, ..Config::default() }, tls, gate, registry.clone(), owner.get_cell())
+                .await
+                .unwrap();
         Self { listeners, registry, publishes }
     }
 

@@ -20,7 +20,7 @@ impl Gate for SlowGate {
     async fn admit(&self, _: StreamKey, _: SocketAddr) -> Result<Publish, Denied> {
         time::sleep(self.0).await;
         let channel = ChannelName::parse("anna").unwrap();
-        Ok(Publish { channel, key: KeyId::new(), conflict: Conflict::TakeOver, protocol: "" })
+        Ok(Publish { channel, key: KeyId::new(), conflict: Conflict::TakeOver, private: false, protocol: "" })
     }
 }
 
