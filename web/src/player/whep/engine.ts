@@ -13,6 +13,8 @@ const LOOK_EVERY_MS = 500;
 const QUALITY = "auto";
 /** Frames a second above which a stream is a fast one; the figure itself changes every second. */
 const FAST = 45;
+/** Share of the newest picture in the smoothed time to the screen. */
+const SMOOTH = 0.1;
 /** What a server answers that has no such stream, that has no WHEP or no codec that this browser knows, and one that is full. */
 const MISSING = 404;
 const UNSUPPORTED = [400, 405, 406, 415, 422, 501];
@@ -38,6 +40,8 @@ export class WhepEngine implements Engine {
   private reading: Reading | null = null;
   private verdict: Verdict | null = null;
   private delay: number | null = null;
+  /** Seconds from a picture's last packet to its place on the screen, smoothed; null where browsers do not tell. */
+  private onScreen: number | null = null;
   /** ICE was started anew because nothing was heard, and nothing was heard since. */
   private repaired = false;
   private looking: ReturnType<typeof setInterval> | undefined;
@@ -53,6 +57,7 @@ export class WhepEngine implements Engine {
     const { peer } = this;
     peer.addTransceiver("video", { direction: "recvonly" });
     peer.addTransceiver("audio", { direction: "recvonly" });
+    this.timeFrames();
     peer.addEventListener("track", ({ track, receiver }) => this.play(track, receiver as Receiver));
     void this.connect();
   }
@@ -108,6 +113,17 @@ export class WhepEngine implements Engine {
     if (this.video.srcObject !== this.stream) this.video.srcObject = this.stream;
   }
 
+  private timeFrames(): void {
+    this.video.requestVideoFrameCallback?.((_, { receiveTime, expectedDisplayTime }) => {
+      if (this.stopped) return;
+      if (receiveTime !== undefined && this.video.srcObject === this.stream) {
+        const seconds = Math.max(0, expectedDisplayTime - receiveTime) / 1_000;
+        this.onScreen = (this.onScreen ?? seconds) * (1 - SMOOTH) + seconds * SMOOTH;
+      }
+      this.timeFrames();
+    });
+  }
+
   private changed(line: Line): void {
     if (this.stopped) return;
     this.health.forgive(performance.now());
@@ -125,7 +141,7 @@ export class WhepEngine implements Engine {
     if (this.stopped) return;
     const before = this.reading;
     this.reading = reading;
-    if (before) this.delay = delay(before, reading) ?? this.delay;
+    if (before) this.delay = delay(before, reading, this.onScreen) ?? this.delay;
     if (reading.frames && (reading.lines !== before?.lines || fast(reading) !== fast(before))) {
       this.reportQuality(reading);
     }

@@ -75,7 +75,14 @@ test("nothing yet is nothing", () => {
 test("the delay is half the way, the holding and the decoding of the last pictures", () => {
   const before = read(report(video, ...pairs));
   const after: Reading = { ...before, emitted: 330, held: 10.5, frames: 330, decoding: 1.8 };
-  expect(delay(before, after)).toBeCloseTo(0.02 + 0.05 + 0.01);
-  expect(delay(before, before)).toBeNull();
-  expect(delay(before, { ...after, roundTrip: null })).toBeNull();
+  expect(delay(before, after, null)).toBeCloseTo(0.02 + 0.05 + 0.01);
+  expect(delay(before, before, null)).toBeNull();
+  expect(delay(before, { ...after, roundTrip: null }, 0.1)).toBeNull();
+});
+
+test("a browser that tells when pictures are on the screen is believed", () => {
+  const before = read(report(video, ...pairs));
+  const after: Reading = { ...before, emitted: 330, held: 10.5, frames: 330, decoding: 1.8 };
+  expect(delay(before, after, 0.07)).toBeCloseTo(0.02 + 0.07);
+  expect(delay({ ...before, frames: null }, { ...after, frames: null }, 0.07)).toBeCloseTo(0.07);
 });

@@ -45,12 +45,14 @@ export function read(report: Report): Reading {
 }
 
 /**
- * Seconds from the server's sending to the screen, for what was shown between two readings: half the way there and back,
- * the time that pictures were held until they were whole and due, and their decoding. Null while that is unknown.
+ * Seconds from the server's sending to the screen: half the way there and back, and what the browser took to show a
+ * picture (`onScreen`). Browsers that do not tell the latter tell how long pictures were held until they were whole and
+ * due, and their decoding, of which the pictures between two readings are taken. Null while it is unknown.
  */
-export function delay(before: Reading, after: Reading): number | null {
+export function delay(before: Reading, after: Reading, onScreen: number | null): number | null {
   const emitted = after.emitted - before.emitted;
   if (after.roundTrip === null || emitted <= 0) return null;
+  if (onScreen !== null && after.frames !== null) return after.roundTrip / 2 + onScreen;
   const decoded = (after.frames ?? 0) - (before.frames ?? 0);
   const decoding = decoded > 0 ? (after.decoding - before.decoding) / decoded : 0;
   return after.roundTrip / 2 + (after.held - before.held) / emitted + decoding;
