@@ -10,7 +10,7 @@ use tokio::{
     time::{self, Instant},
 };
 
-use super::stun::{self, TransactionId};
+use crate::transport::stun::{Class, Message, Transaction, Writer};
 
 /// How long each try waits for its answer: doubling, as RFC 8489 §6.2.1 has it, but for 7.5 s in all instead of 39.5,
 /// since it is repeated every few minutes anyway.
@@ -28,19 +28,25 @@ pub(super) struct Discovery {
 }
 
 struct Question {
-    id: TransactionId,
+    id: Transaction,
     server: SocketAddr,
     answer: Option<SocketAddr>,
 }
 
 impl Discovery {
-    /// Takes a success response that arrived from `from`, if it answers one of our questions.
-    pub(super) fn response(&self, from: SocketAddr, response: &[u8]) -> bool {
+    /// Takes a datagram that arrived from `from`, if it answers one of our questions.
+    pub(super) fn response(&self, from: SocketAddr, datagram: &[u8]) -> bool {
+        if self.questions.lock().is_empty() {
+            // Nearly always: a flood is not read for the sake of answers that nobody waits for.
+            return false;
+        }
+        let success = Message::parse(datagram).filter(|message| message.class == Class::Success);
+        let Some((id, mapped)) = success.and_then(|message| Some((message.transaction, message.mapped?))) else {
+            return false;
+        };
         let mut questions = self.questions.lock();
-        let asked =
-            |question: &&mut Question| question.server == from && stun::transaction(response) == Some(question.id);
-        let Some(question) = questions.iter_mut().find(asked) else { return false };
-        let Some(mapped) = stun::mapped_address(response) else { return false };
+        let asked = |question: &&mut Question| question.server == from && question.id == id;
+        let Some(question) = questions.iter_mut().find(asked).filter(|_| mapped.port() != 0) else { return false };
         question.answer = Some(SocketAddr::new(mapped.ip().to_canonical(), mapped.port()));
         drop(questions);
         self.answered.notify_one();
@@ -49,7 +55,11 @@ impl Discovery {
 
     /// Asks every server; gives what they say, each address once. `send` sends a datagram from the socket.
     pub(super) async fn ask(&self, servers: &[SocketAddr], send: impl Fn(SocketAddr, &[u8])) -> Vec<SocketAddr> {
-        let question = |server: &SocketAddr| Some(Question { id: stun::random_id()?, server: *server, answer: None });
+        let question = |server: &SocketAddr| {
+            let mut id = Transaction::default();
+            // Without random numbers there are no sessions either, so nothing is asked.
+            getrandom::fill(&mut id).ok().map(|()| Question { id, server: *server, answer: None })
+        };
         *self.questions.lock() = servers.iter().filter_map(question).collect();
         for wait in WAITS {
             let unanswered = self.unanswered();
@@ -57,7 +67,7 @@ impl Discovery {
                 break;
             }
             for (id, server) in unanswered {
-                send(server, &stun::binding_request(id));
+                send(server, &Writer::new(Class::Request, id).finish());
             }
             let deadline = Instant::now() + wait;
             while !self.unanswered().is_empty() && time::timeout_at(deadline, self.answered.notified()).await.is_ok() {}
@@ -69,7 +79,7 @@ impl Discovery {
         answers
     }
 
-    fn unanswered(&self) -> Vec<(TransactionId, SocketAddr)> {
+    fn unanswered(&self) -> Vec<(Transaction, SocketAddr)> {
         let questions = self.questions.lock();
         let open = questions.iter().filter(|question| question.answer.is_none());
         open.map(|question| (question.id, question.server)).collect()
@@ -99,7 +109,8 @@ mod tests {
 
     /// A server's answer to `request`: that it came from `mapped`.
     fn answer(request: &[u8], mapped: SocketAddr) -> Vec<u8> {
-        stun::tests::response(request, mapped)
+        let id = Message::parse(request).unwrap().transaction;
+        Writer::new(Class::Success, id).mapped(mapped, id).finish()
     }
 
     fn at(text: &str) -> SocketAddr {
@@ -143,8 +154,8 @@ mod tests {
         let forged = at("203.0.113.66:666");
         let answers = discovery.ask(&servers, |_, request| {
             assert!(!discovery.response(at("203.0.113.66:3478"), &answer(request, forged)));
-            let mut other = request.to_vec();
-            *other.last_mut().unwrap() ^= 1;
+            assert!(!discovery.response(servers[0], request));
+            let other = Writer::new(Class::Request, [7; 12]).finish();
             assert!(!discovery.response(servers[0], &answer(&other, forged)));
         });
         assert!(answers.await.is_empty());

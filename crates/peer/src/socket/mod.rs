@@ -12,7 +12,6 @@ mod discovery;
 mod framing;
 mod meters;
 mod routes;
-mod stun;
 mod tcp;
 mod udp;
 
@@ -214,7 +213,7 @@ impl Shared {
     fn deliver(&self, now: Instant, path: Path, datagram: &[u8]) -> Delivery {
         let (delivery, orphans) = self.routes.deliver(now, path, datagram);
         self.close(orphans);
-        if delivery == Delivery::Unknown && stun::is_binding_response(datagram) && path.carrier == Carrier::Udp {
+        if delivery == Delivery::Unknown && path.carrier == Carrier::Udp {
             return if self.discovery.response(path.remote, datagram) { Delivery::Taken } else { delivery };
         }
         delivery

@@ -12,8 +12,11 @@ use std::{
 
 use parking_lot::RwLock;
 
-use super::{Endpoint, RegisterError, Verdict, stun};
-use crate::path::{Carrier, Path};
+use super::{Endpoint, RegisterError, Verdict};
+use crate::{
+    path::{Carrier, Path},
+    transport::stun::{self, Class, Message},
+};
 
 /// Paths that a session may have at once: a phone on WiFi and mobile data with both address families has four, and a
 /// restart may double them. One more replaces the one that was proven longest ago.
@@ -43,7 +46,7 @@ pub(super) struct Routes {
 
 #[derive(Default)]
 struct Tables {
-    ufrags: HashMap<Box<[u8]>, Arc<Session>>,
+    ufrags: HashMap<Box<str>, Arc<Session>>,
     paths: HashMap<Path, Arc<Session>>,
     sessions: HashMap<u64, Known>,
 }
@@ -56,7 +59,7 @@ struct Session {
 /// What stands in the other tables for one session.
 #[derive(Default)]
 struct Known {
-    ufrags: VecDeque<Box<[u8]>>,
+    ufrags: VecDeque<Box<str>>,
     /// The one that was proven longest ago first.
     paths: VecDeque<Path>,
 }
@@ -87,7 +90,7 @@ impl Routes {
         if tables.sessions.len() >= self.sessions_max {
             return Err(RegisterError::Full);
         }
-        let ufrag: Box<[u8]> = ufrag.as_bytes().into();
+        let ufrag: Box<str> = ufrag.into();
         if tables.ufrags.contains_key(&ufrag) {
             return Err(RegisterError::Taken);
         }
@@ -103,7 +106,7 @@ impl Routes {
         let Tables { ufrags, sessions, .. } = &mut *tables;
         let known = sessions.get_mut(&id).ok_or(RegisterError::Gone)?;
         let session = known.ufrags.back().and_then(|ufrag| ufrags.get(ufrag)).cloned().ok_or(RegisterError::Gone)?;
-        let ufrag: Box<[u8]> = ufrag.as_bytes().into();
+        let ufrag: Box<str> = ufrag.into();
         if ufrags.contains_key(&ufrag) {
             return Err(RegisterError::Taken);
         }
@@ -132,11 +135,13 @@ impl Routes {
 
     /// Hands a datagram to whoever it is for. A forged request costs one look-up.
     pub(super) fn deliver(&self, now: Instant, path: Path, datagram: &[u8]) -> (Delivery, Orphans) {
-        let request = stun::is_binding_request(datagram);
-        let session = if request {
-            stun::local_ufrag(datagram).and_then(|ufrag| self.tables.read().ufrags.get(ufrag).cloned())
-        } else {
-            self.tables.read().paths.get(&path).cloned()
+        let message = Message::parse(datagram).filter(|message| message.class == Class::Request);
+        let request = message.is_some();
+        let session = match message {
+            Some(message) => {
+                message.username.and_then(|username| self.tables.read().ufrags.get(stun::local_part(username)).cloned())
+            }
+            None => self.tables.read().paths.get(&path).cloned(),
         };
         let Some(session) = session else { return (Delivery::Unknown, Orphans::default()) };
         let id = session.id;

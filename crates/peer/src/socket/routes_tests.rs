@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use parking_lot::Mutex;
 
 use super::*;
-use crate::socket::stun::tests::request;
+use crate::transport::stun::Writer;
 
 /// An endpoint that writes down what it got, and answers as it is told.
 struct Session {
@@ -39,8 +39,12 @@ fn tcp(connection: u64) -> Path {
     Path { carrier: Carrier::Tcp(connection), ..path(1) }
 }
 
+fn request() -> Writer {
+    Writer::new(Class::Request, [7; 12])
+}
+
 fn asks(ufrag: &str) -> Vec<u8> {
-    request(&[(6, format!("{ufrag}:theirs").as_bytes())])
+    request().username(&format!("{ufrag}:theirs")).finish()
 }
 
 const MEDIA: &[u8] = &[0x80, 1, 2, 3];
@@ -72,7 +76,8 @@ fn a_request_for_an_unknown_fragment_is_nobodys_even_on_a_known_path() {
     let _ = routes.register("ours", session(Verdict::Ours)).unwrap();
     check(&routes, path(1), &asks("ours"), Delivery::Proven);
     check(&routes, path(1), &asks("other"), Delivery::Unknown);
-    check(&routes, path(1), &request(&[]), Delivery::Unknown);
+    check(&routes, path(1), &request().finish(), Delivery::Unknown);
+    check(&routes, path(1), &request().username(":theirs").finish(), Delivery::Unknown);
 }
 
 #[test]

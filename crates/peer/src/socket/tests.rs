@@ -6,7 +6,7 @@ use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
 use super::*;
-use crate::socket::stun::tests::{request, response};
+use crate::transport::stun::{Class, Message, Writer};
 
 /// An endpoint that sends every datagram back to where it came from, and tells the test.
 struct Echo {
@@ -38,7 +38,12 @@ pub(super) fn echo(sockets: &Sockets, ufrag: &str) -> (Registration, Seen) {
 }
 
 pub(super) fn asks(ufrag: &str) -> Vec<u8> {
-    request(&[(6, format!("{ufrag}:theirs").as_bytes())])
+    asks_again(ufrag, 7)
+}
+
+/// A request that differs from others.
+fn asks_again(ufrag: &str, transaction: u8) -> Vec<u8> {
+    Writer::new(Class::Request, [transaction; 12]).username(&format!("{ufrag}:theirs")).finish()
 }
 
 /// A peer that talks to one address and, being connected, hears nothing from any other.
@@ -107,13 +112,7 @@ async fn datagrams_that_were_joined_on_the_way_are_delivered_apart() {
     let (_first, mut seen) = echo(&here, "here");
     let path = Path { carrier: Carrier::Udp, local: there.local_address(), remote: here.local_address() };
     let mut batch = Batch::new();
-    let messages: Vec<_> = (0..20)
-        .map(|index| {
-            let mut message = asks("here");
-            message.push(index);
-            message
-        })
-        .collect();
+    let messages: Vec<_> = (0..20).map(|transaction| asks_again("here", transaction)).collect();
     messages.iter().for_each(|message| batch.push_slice(message));
     there.send_batch(&path, &batch);
     for message in messages {
@@ -220,7 +219,9 @@ async fn what_a_stun_server_sees_becomes_a_candidate() {
     let (length, from) = server.recv_from(&mut buffer).await.unwrap();
     assert_eq!(from, sockets.local_address(), "asked from the very socket");
     let public: SocketAddr = "198.51.100.7:40001".parse().unwrap();
-    server.send_to(&response(&buffer[..length], public), from).await.unwrap();
+    let question = Message::parse(&buffer[..length]).unwrap().transaction;
+    let answer = Writer::new(Class::Success, question).mapped(public, question).finish();
+    server.send_to(&answer, from).await.unwrap();
     while !sockets.candidates().iter().any(|candidate| candidate.address == public) {
         tokio::task::yield_now().await;
     }
