@@ -26,9 +26,13 @@ mod json;
 pub mod keys;
 mod me;
 pub mod oidc_identities;
+mod once;
+pub mod places;
+pub mod playback;
 mod precondition;
 pub mod presence;
 pub mod problem;
+pub mod rights;
 pub mod roles;
 pub mod seal;
 pub mod second_factor;
@@ -36,8 +40,11 @@ pub mod sessions;
 pub mod signing;
 pub mod sqlite;
 pub mod store;
+#[cfg(test)]
+mod testing;
 
 pub use error::Error;
+pub use places::Places;
 pub use presence::{LiveInfo, Presence, RenditionInfo};
 pub use store::{Config, Store, open};
 

@@ -5,6 +5,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use weir_identity::{ChannelName, KeyId};
 
+use crate::channels::Visibility;
+
 /// Knows what is live. The API asks; it does not know publishers, playlists or viewers.
 pub trait Presence: Send + Sync + 'static {
     /// The running stream of a channel.
@@ -20,6 +22,9 @@ pub trait Presence: Send + Sync + 'static {
 
     /// Ends the running publish of a channel, on whichever node it is. Nothing happens where there is none.
     fn end(&self, channel: &ChannelName);
+
+    /// Who may watch a running stream changes.
+    fn visibility_changed(&self, channel: &ChannelName, visibility: Visibility);
 
     /// Cuts whoever publishes with one of these keys, on whichever node it is, now or in a moment.
     fn revoked(&self, keys: &[KeyId]);

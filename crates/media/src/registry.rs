@@ -43,6 +43,8 @@ pub struct Publish {
     pub key: KeyId,
     /// The channel's policy.
     pub conflict: Conflict,
+    /// Whether it is to be watched only by who was given a signed address.
+    pub private: bool,
     /// How it came: `rtmp`, `rtmps`, `whip`.
     pub protocol: &'static str,
 }
@@ -408,7 +410,13 @@ mod tests {
     use crate::{Timestamp, TrackId, TrackParams, VideoCodec, VideoParams};
 
     fn publish(channel: &str, conflict: Conflict) -> Publish {
-        Publish { channel: ChannelName::parse(channel).unwrap(), key: KeyId::new(), conflict, protocol: "rtmp" }
+        Publish {
+            channel: ChannelName::parse(channel).unwrap(),
+            key: KeyId::new(),
+            conflict,
+            private: false,
+            protocol: "rtmp",
+        }
     }
 
     #[tokio::test]

@@ -45,6 +45,14 @@ impl Addresses {
         format!("{}/whip", self.web())
     }
 
+    /// A URL's host and port, by the name under which a caller reached us where no other is set.
+    fn authority_for(&self, host: Option<&str>, listener: SocketAddr) -> String {
+        match host {
+            Some(host) if self.public_host.is_empty() => format!("{host}:{}", listener.port()),
+            _ => self.authority(listener),
+        }
+    }
+
     fn web(&self) -> String {
         match self.https {
             Some(https) => format!("https://{}", self.authority(https)),
@@ -71,6 +79,21 @@ impl Addresses {
         socket.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).ok()?;
         let ip = socket.local_addr().ok()?.ip();
         (!ip.is_loopback() && !ip.is_unspecified()).then_some(ip)
+    }
+}
+
+impl weir_control::Places for Addresses {
+    fn rtmp_server(&self, host: Option<&str>) -> String {
+        format!("rtmp://{}/live", self.authority_for(host, self.rtmp))
+    }
+
+    fn whip(&self, authority: Option<&str>, tls: bool) -> String {
+        match authority {
+            Some(authority) if self.public_host.is_empty() => {
+                format!("{}://{authority}/whip", if tls { "https" } else { "http" })
+            }
+            _ => self.whip_url(),
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use ractor::{Actor, ActorRef, SpawnErr};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-use weir_control::{Presence, Store, api, auth::Auth, first_start};
+use weir_control::{Presence, Store, api, auth::Auth, first_start, playback::PlaybackTokens};
 use weir_edge::whep::{self, Whep};
 use weir_identity::KeySecret;
 use weir_media::Registry;
@@ -103,9 +103,11 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
     }
     let presence: Arc<dyn Presence> = Arc::new(streams);
     let auth = Auth::open(store.clone(), &secret, config.auth.clone()).await?;
-    tokio::spawn(auth.clone().rotate_keys(secret));
+    tokio::spawn(auth.clone().rotate_keys(secret.clone()));
+    let places = Arc::new(addresses.clone());
+    let playback = PlaybackTokens::new(&secret);
     let site = pages::router()
-        .merge(api::router(api::Api { store, presence, auth }))
+        .merge(api::router(api::Api { store, presence, auth, places, secret, playback }))
         .merge(whep::router(whep))
         .layer(from_fn(origin::seen));
     let edge = weir_edge::service(playlists);

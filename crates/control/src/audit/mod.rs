@@ -1,11 +1,13 @@
 //! The audit log: who did what, when, from where. Only ever added to.
 
+mod deed;
 mod sqlite;
 
 use jiff::Timestamp;
 use weir_identity::{AccountId, AuditId, ChannelId};
 
 use crate::store::Answer;
+pub use deed::Deed;
 
 /// Most bytes of an entry's detail.
 pub const DETAIL_BYTES_MAX: usize = 4_096;

@@ -1,93 +1,8 @@
 //! Logging in as clients see it: over the routes, on a real store.
 
-use std::sync::Arc;
-
-use axum::{Router, body::Body, http::Request};
-use http_body_util::BodyExt;
 use serde_json::{Value, json};
-use tower::ServiceExt;
 
-use super::{Auth, Config};
-use crate::{
-    api::{self, Api},
-    presence::{LiveInfo, Presence},
-    store,
-};
-
-struct NobodyIsLive;
-
-impl Presence for NobodyIsLive {
-    fn live(&self, _: &weir_identity::ChannelName) -> Option<LiveInfo> {
-        None
-    }
-
-    fn live_channels(&self) -> Vec<weir_identity::ChannelName> {
-        Vec::new()
-    }
-
-    fn end(&self, _: &weir_identity::ChannelName) {}
-
-    fn revoked(&self, _: &[weir_identity::KeyId]) {}
-}
-
-/// A server with an empty store.
-struct Server {
-    router: Router,
-    _directory: tempfile::TempDir,
-}
-
-struct Answer {
-    status: u16,
-    body: Value,
-    cookie: Option<String>,
-    etag: Option<String>,
-}
-
-impl Server {
-    async fn start() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let store = store::open(&store::Config::default(), directory.path()).await.unwrap();
-        let secret = store.key_secret().await.unwrap();
-        let auth = Auth::open(store.clone(), &secret, Config::default()).await.unwrap();
-        let router = api::router(Api { store, presence: Arc::new(NobodyIsLive), auth });
-        Self { router, _directory: directory }
-    }
-
-    async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Value) -> Answer {
-        let mut request = Request::builder().method(method).uri(path);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let body = match body {
-            Value::Null => Body::empty(),
-            body => {
-                request = request.header("content-type", "application/json");
-                Body::from(body.to_string())
-            }
-        };
-        let response = self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
-        let text = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
-        let (status, cookie, etag) = (response.status().as_u16(), text("set-cookie"), text("etag"));
-        let body = response.into_body().collect().await.unwrap().to_bytes();
-        Answer { status, body: serde_json::from_slice(&body).unwrap_or(Value::Null), cookie, etag }
-    }
-
-    async fn post(&self, path: &str, body: Value) -> Answer {
-        self.call("POST", path, &[], body).await
-    }
-
-    async fn register(&self, name: &str) -> Answer {
-        self.post("/api/v1/auth/register", json!({"username": name, "password": "correct horse"})).await
-    }
-
-    async fn with(&self, token: &str, method: &str, path: &str, body: Value) -> Answer {
-        self.call(method, path, &[("authorization", &format!("Bearer {token}"))], body).await
-    }
-}
-
-fn text<'a>(answer: &'a Answer, name: &str) -> &'a str {
-    answer.body[name].as_str().unwrap_or_else(|| panic!("no {name} in {}", answer.body))
-}
+use crate::testing::{Answer, Server};
 
 #[tokio::test]
 async fn somebody_registers_logs_in_and_is_known() {
@@ -98,17 +13,17 @@ async fn somebody_registers_logs_in_and_is_known() {
     let channel = server.call("GET", "/api/v1/channels/anna", &[], Value::Null).await;
     assert_eq!(channel.status, 200, "a channel comes with it");
 
-    let me = server.with(text(&made, "access_token"), "GET", "/api/v1/me", Value::Null).await;
+    let me = server.with(made.text("access_token"), "GET", "/api/v1/me", Value::Null).await;
     assert_eq!((me.status, me.etag.as_deref()), (200, Some("\"1\"")));
     let again = server.register("ANNA").await;
-    assert_eq!((again.status, text(&again, "type")), (409, "urn:weir:problem:username-taken"));
+    assert_eq!((again.status, again.text("type")), (409, "urn:weir:problem:username-taken"));
 
     let login = |name: &str, password: &str| json!({"username": name, "password": password});
     let right = server.post("/api/v1/auth/login", login("ANNA", "correct horse")).await;
     assert_eq!(right.status, 200);
     for (name, password) in [("anna", "wrong horse"), ("nobody", "correct horse"), ("../anna", "x"), ("", "")] {
         let wrong = server.post("/api/v1/auth/login", login(name, password)).await;
-        assert_eq!((wrong.status, text(&wrong, "type")), (401, "urn:weir:problem:wrong-credentials"), "{name:?}");
+        assert_eq!((wrong.status, wrong.text("type")), (401, "urn:weir:problem:wrong-credentials"), "{name:?}");
     }
     for (name, password, status) in
         [("ab", "correct horse", 422), ("api", "correct horse", 422), ("berta", "short", 422)]
@@ -123,15 +38,15 @@ async fn a_refresh_token_that_comes_twice_logs_its_device_out() {
     let server = Server::start().await;
     let made = server.register("anna").await;
     let refresh = |token: &str| json!({ "refresh_token": token });
-    let first = text(&made, "refresh_token").to_owned();
+    let first = made.text("refresh_token").to_owned();
     let second = server.post("/api/v1/auth/refresh", refresh(&first)).await;
     assert_eq!(second.status, 200);
-    let second = text(&second, "refresh_token").to_owned();
+    let second = second.text("refresh_token").to_owned();
     assert_eq!(server.post("/api/v1/auth/refresh", refresh(&first)).await.status, 401);
     assert_eq!(server.post("/api/v1/auth/refresh", refresh(&second)).await.status, 401, "the family has ended");
 
     let other = server.post("/api/v1/auth/login", json!({"username": "anna", "password": "correct horse"})).await;
-    let other = text(&other, "refresh_token").to_owned();
+    let other = other.text("refresh_token").to_owned();
     assert_eq!(server.post("/api/v1/auth/logout", refresh(&other)).await.status, 204);
     assert_eq!(server.post("/api/v1/auth/refresh", refresh(&other)).await.status, 401);
     assert_eq!(server.post("/api/v1/auth/logout", refresh("nonsense")).await.status, 204);
@@ -161,22 +76,22 @@ async fn a_browser_keeps_its_refresh_token_in_a_cookie_that_other_sites_cannot_u
 async fn a_second_factor_is_asked_for_once_it_is_confirmed() {
     let server = Server::start().await;
     let made = server.register("anna").await;
-    let token = text(&made, "access_token");
+    let token = made.text("access_token");
     let path = "/api/v1/me/second-factor";
     let wrong = server.with(token, "POST", path, json!({"password": "wrong horse"})).await;
-    assert_eq!((wrong.status, text(&wrong, "type")), (403, "urn:weir:problem:wrong-password"));
+    assert_eq!((wrong.status, wrong.text("type")), (403, "urn:weir:problem:wrong-password"));
     let setup = server.with(token, "POST", path, json!({"password": "correct horse"})).await;
     assert_eq!(setup.status, 201);
     let login = |otp: Option<&str>| json!({"username": "anna", "password": "correct horse", "otp": otp});
     assert_eq!(server.post("/api/v1/auth/login", login(None)).await.status, 200, "it is not confirmed");
 
-    let totp = totp_rs::TOTP::from_url(text(&setup, "url")).unwrap();
+    let totp = totp_rs::TOTP::from_url(setup.text("url")).unwrap();
     let code = |offset: u64| totp.generate(u64::try_from(jiff::Timestamp::now().as_second()).unwrap() + offset);
     let confirm = format!("{path}/confirm");
     assert_eq!(server.with(token, "POST", &confirm, json!({"otp": "abcdef"})).await.status, 422);
     assert_eq!(server.with(token, "POST", &confirm, json!({"otp": code(0)})).await.status, 204);
     let asked = server.post("/api/v1/auth/login", login(None)).await;
-    assert_eq!((asked.status, text(&asked, "type")), (401, "urn:weir:problem:second-factor-needed"));
+    assert_eq!((asked.status, asked.text("type")), (401, "urn:weir:problem:second-factor-needed"));
     assert_eq!(server.post("/api/v1/auth/login", login(Some(&code(30)))).await.status, 200);
     let recovery = setup.body["recovery_codes"][0].as_str().unwrap();
     assert_eq!(server.post("/api/v1/auth/login", login(Some(recovery))).await.status, 200);
@@ -190,7 +105,7 @@ async fn a_second_factor_is_asked_for_once_it_is_confirmed() {
 async fn a_new_password_logs_other_devices_out() {
     let server = Server::start().await;
     let made = server.register("anna").await;
-    let token = text(&made, "access_token");
+    let token = made.text("access_token");
     let other = server.post("/api/v1/auth/login", json!({"username": "anna", "password": "correct horse"})).await;
     let devices = server.with(token, "GET", "/api/v1/me/devices", Value::Null).await;
     let current: Vec<_> = devices.body["items"].as_array().unwrap().iter().map(|it| it["current"].clone()).collect();
@@ -212,7 +127,7 @@ async fn a_new_password_logs_other_devices_out() {
 async fn an_account_is_changed_by_who_saw_it_and_removed_by_who_has_the_password() {
     let server = Server::start().await;
     let made = server.register("anna").await;
-    let token = format!("Bearer {}", text(&made, "access_token"));
+    let token = format!("Bearer {}", made.text("access_token"));
     let patch = |etag: &'static str, body: Value| {
         let headers = [("authorization", token.clone()), ("if-match", etag.to_owned())];
         let server = &server;
@@ -230,7 +145,7 @@ async fn an_account_is_changed_by_who_saw_it_and_removed_by_who_has_the_password
     server.register("berta").await;
     assert_eq!(patch("\"2\"", json!({"display_name": "Bеrta"})).await.status, 409, "the second letter is Cyrillic");
 
-    let token = text(&made, "access_token");
+    let token = made.text("access_token");
     assert_eq!(server.with(token, "DELETE", "/api/v1/me", json!({"password": "wrong"})).await.status, 403);
     assert_eq!(server.with(token, "DELETE", "/api/v1/me", json!({"password": "correct horse"})).await.status, 204);
     assert_eq!(server.with(token, "GET", "/api/v1/me", Value::Null).await.status, 401);

@@ -1,12 +1,18 @@
 //! Channels: what is published to and watched.
 
+pub(crate) mod routes;
 mod sqlite;
+#[cfg(test)]
+mod tests;
+mod view;
 
 use jiff::Timestamp;
 use weir_identity::{AccountId, ChannelId, ChannelName};
 
 use crate::{keys::Key, store::Answer};
 pub(crate) use sqlite::insert;
+pub(crate) use view::Watching;
+pub use view::{ChannelView, Playback};
 
 /// Most characters of a channel's title.
 pub const TITLE_CHARS_MAX: usize = 140;

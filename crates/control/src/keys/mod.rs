@@ -1,11 +1,12 @@
 //! Stream keys: many a channel, named, kept as hashes only, expiring if wanted, revocable while live.
 
+pub(crate) mod routes;
 mod sqlite;
 
 use jiff::Timestamp;
 use weir_identity::{ChannelId, ChannelName, KeyHash, KeyId};
 
-use crate::{channels::Conflict, store::Answer};
+use crate::{channels::{Conflict, Visibility}, store::Answer};
 pub(crate) use sqlite::insert;
 
 /// Most characters of a key's name.
@@ -88,6 +89,8 @@ pub struct Grant {
     pub channel: ChannelName,
     /// What a second publisher gets.
     pub conflict: Conflict,
+    /// Who may watch.
+    pub visibility: Visibility,
 }
 
 /// Stream keys, kept.

@@ -6,7 +6,7 @@ use weir_identity::{ChannelId, KeyHash, KeyId};
 
 use super::{Grant, KEYS_PER_CHANNEL_MAX, Key, Keys, REVOKED_PER_CHANNEL_MAX};
 use crate::{
-    channels::Conflict,
+    channels::{Conflict, Visibility},
     error::Error,
     sqlite::{Sqlite, column},
     store::Answer,
@@ -23,7 +23,7 @@ impl Keys for Sqlite {
     fn grant(&self, hash: KeyHash) -> Answer<'_, Option<Grant>> {
         self.read(move |db| {
             let mut query = db.prepare_cached(&format!(
-                "SELECT {COLUMNS}, channels.name, channels.conflict \
+                "SELECT {COLUMNS}, channels.name, channels.conflict, channels.visibility \
                  FROM keys JOIN channels ON channels.id = keys.channel WHERE keys.hash = ?1"
             ))?;
             Ok(query.query_row([hash.as_bytes()], grant).optional()?)
@@ -115,7 +115,12 @@ fn forget_old_revoked(db: &Connection, channel: ChannelId) -> Result<(), Error> 
 }
 
 fn grant(row: &Row<'_>) -> rusqlite::Result<Grant> {
-    Ok(Grant { key: key(row)?, channel: column::parsed(row, 8)?, conflict: column::read(row, 9, Conflict::parse)? })
+    Ok(Grant {
+        key: key(row)?,
+        channel: column::parsed(row, 8)?,
+        conflict: column::read(row, 9, Conflict::parse)?,
+        visibility: column::read(row, 10, Visibility::parse)?,
+    })
 }
 
 fn key(row: &Row<'_>) -> rusqlite::Result<Key> {

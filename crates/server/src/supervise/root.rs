@@ -336,7 +336,7 @@ mod tests {
             channel,
             key: weir_identity::KeyId::new(),
             conflict: registry::Conflict::TakeOver,
-            protocol: "rtmp",
+            private: false, protocol: "rtmp",
         };
         let _publisher = grown.registry.publish(publish).unwrap();
         let before = grown.current.load_full().expect("there is an owner");

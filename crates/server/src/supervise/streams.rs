@@ -142,7 +142,7 @@ impl State {
         let args = stream::Args {
             config: self.arguments.packager.clone(),
             channel: channel.clone(),
-            private: false,
+            private: live.publish.private,
             store: self.arguments.playlists.clone(),
             spool: self.arguments.spool.clone(),
             repair: self.arguments.repair.clone(),
@@ -262,7 +262,7 @@ mod tests {
 
         fn publish(&self, channel: &str) -> Publisher {
             let channel = ChannelName::parse(channel).unwrap();
-            let publish = Publish { channel, key: KeyId::new(), conflict: Conflict::TakeOver, protocol: "rtmp" };
+            let publish = Publish { channel, key: KeyId::new(), conflict: Conflict::TakeOver, private: false, protocol: "rtmp" };
             self.registry.publish(publish).unwrap()
         }
 

@@ -80,7 +80,13 @@ impl weir_ingest::Gate for Gate {
             channels::Conflict::TakeOver => Conflict::TakeOver,
             channels::Conflict::Refuse => Conflict::Refuse,
         };
-        Ok(Publish { channel: grant.channel, key: id, conflict, protocol: "rtmp" })
+        Ok(Publish {
+            channel: grant.channel,
+            key: id,
+            conflict,
+            private: grant.visibility.is_closed(),
+            protocol: "rtmp",
+        })
     }
 }
 

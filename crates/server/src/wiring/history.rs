@@ -73,8 +73,13 @@ mod tests {
         let store = weir_control::open(&weir_control::Config::default(), &directory).await.unwrap();
         let (history, registry) = (History::new(store.clone()), Registry::new(1));
         let channel = ChannelName::parse("anna").unwrap();
-        let publish =
-            Publish { channel: channel.clone(), key: KeyId::new(), conflict: Conflict::TakeOver, protocol: "rtmp" };
+        let publish = Publish {
+            channel: channel.clone(),
+            key: KeyId::new(),
+            conflict: Conflict::TakeOver,
+            private: false,
+            protocol: "rtmp",
+        };
         let publisher = registry.publish(publish).unwrap();
         history.follow(publisher.live().clone());
         publisher.live().kick(Kick::Shutdown);

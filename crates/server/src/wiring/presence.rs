@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use jiff::Timestamp;
-use weir_control::{LiveInfo, Presence, RenditionInfo};
+use weir_control::{LiveInfo, Presence, RenditionInfo, channels::Visibility};
 use weir_edge::Whep;
 use weir_hls::{RenditionKind, RenditionSpec};
 use weir_identity::{ChannelName, KeyId};
@@ -59,12 +59,25 @@ impl Presence for Streams {
         })
     }
 
+    fn serves_whep(&self) -> bool {
+        self.whep.is_some()
+    }
+
     fn live_channels(&self) -> Vec<ChannelName> {
         self.playlists.live().iter().map(|stream| stream.channel().clone()).collect()
     }
 
     fn end(&self, channel: &ChannelName) {
         if let Some(live) = self.registry.get(channel) {
+            live.kick(Kick::Ended);
+        }
+    }
+
+    fn visibility_changed(&self, channel: &ChannelName, visibility: Visibility) {
+        // The running playlist has the addresses of the old visibility: its publisher comes back to a new one.
+        if let Some(live) = self.registry.get(channel)
+            && live.publish.private != visibility.is_closed()
+        {
             live.kick(Kick::Ended);
         }
     }

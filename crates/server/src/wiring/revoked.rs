@@ -50,7 +50,13 @@ mod tests {
     use super::*;
 
     fn publish(key: KeyId) -> Publish {
-        Publish { channel: "anna".parse().unwrap(), key, conflict: Conflict::TakeOver, protocol: "rtmp" }
+        Publish {
+            channel: "anna".parse().unwrap(),
+            key,
+            conflict: Conflict::TakeOver,
+            private: false,
+            protocol: "rtmp",
+        }
     }
 
     #[tokio::test]

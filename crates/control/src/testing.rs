@@ -1,0 +1,155 @@
+//! A server's API over a real, empty store, for the tests of routes.
+
+use std::sync::Arc;
+
+use axum::{Router, body::Body, http::Request};
+use http_body_util::BodyExt;
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+use weir_identity::{ChannelName, KeyId};
+
+use crate::{
+    api::{self, Api},
+    auth::{self, Auth},
+    channels::Visibility,
+    places::Places,
+    playback::PlaybackTokens,
+    presence::{LiveInfo, Presence},
+    store::{self, Store},
+};
+
+/// Anna is live with three viewers; nobody else is. Notes what it is told.
+#[derive(Default)]
+pub(crate) struct AnnaIsLive(Mutex<Vec<String>>);
+
+impl Presence for AnnaIsLive {
+    fn live(&self, channel: &ChannelName) -> Option<LiveInfo> {
+        let started_at: Timestamp = "2026-11-21T07:00:00Z".parse().unwrap();
+        (channel.as_str() == "anna").then(|| LiveInfo { started_at, viewers: 3, renditions: Vec::new() })
+    }
+
+    fn live_channels(&self) -> Vec<ChannelName> {
+        vec!["anna".parse().unwrap()]
+    }
+
+    fn serves_whep(&self) -> bool {
+        true
+    }
+
+    fn end(&self, channel: &ChannelName) {
+        self.0.lock().push(format!("end {channel}"));
+    }
+
+    fn visibility_changed(&self, channel: &ChannelName, visibility: Visibility) {
+        self.0.lock().push(format!("{channel} is {}", visibility.as_str()));
+    }
+
+    fn revoked(&self, keys: &[KeyId]) {
+        self.0.lock().extend(keys.iter().map(|key| format!("revoked {key}")));
+    }
+}
+
+struct Here;
+
+impl Places for Here {
+    fn rtmp_server(&self, host: Option<&str>) -> String {
+        format!("rtmp://{}:1935/live", host.unwrap_or("localhost"))
+    }
+
+    fn whip(&self, authority: Option<&str>, tls: bool) -> String {
+        format!("{}://{}/whip", if tls { "https" } else { "http" }, authority.unwrap_or("localhost:8080"))
+    }
+}
+
+/// A server with an empty store.
+pub(crate) struct Server {
+    pub(crate) store: Arc<dyn Store>,
+    presence: Arc<AnnaIsLive>,
+    router: Router,
+    _directory: tempfile::TempDir,
+}
+
+/// What it answered.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Value,
+    pub(crate) kind: String,
+    pub(crate) cookie: Option<String>,
+    pub(crate) etag: Option<String>,
+}
+
+impl Answer {
+    /// A text of the answer.
+    #[track_caller]
+    pub(crate) fn text(&self, name: &str) -> &str {
+        self.body[name].as_str().unwrap_or_else(|| panic!("no {name} in {}", self.body))
+    }
+}
+
+impl Server {
+    pub(crate) async fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let store = store::open(&store::Config::default(), directory.path()).await.unwrap();
+        let secret = store.key_secret().await.unwrap();
+        let auth = Auth::open(store.clone(), &secret, auth::Config::default()).await.unwrap();
+        let presence = Arc::new(AnnaIsLive::default());
+        let playback = PlaybackTokens::new(&secret);
+        let router = api::router(Api {
+            store: store.clone(),
+            presence: presence.clone(),
+            auth,
+            places: Arc::new(Here),
+            secret,
+            playback,
+        });
+        Self { store, presence, router, _directory: directory }
+    }
+
+    /// What the rest of the server was told so far.
+    pub(crate) fn told(&self) -> Vec<String> {
+        std::mem::take(&mut *self.presence.0.lock())
+    }
+
+    pub(crate) async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Value) -> Answer {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = match body {
+            Value::Null => Body::empty(),
+            body => {
+                request = request.header("content-type", "application/json");
+                Body::from(body.to_string())
+            }
+        };
+        let response = self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+        let text = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
+        let (status, cookie, etag) = (response.status().as_u16(), text("set-cookie"), text("etag"));
+        let kind = text("content-type").unwrap_or_default();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        Answer { status, body: serde_json::from_slice(&body).unwrap_or(Value::Null), kind, cookie, etag }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.call("GET", path, &[], Value::Null).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: Value) -> Answer {
+        self.call("POST", path, &[], body).await
+    }
+
+    pub(crate) async fn register(&self, name: &str) -> Answer {
+        self.post("/api/v1/auth/register", json!({"username": name, "password": "correct horse"})).await
+    }
+
+    /// The access token of somebody who registers now.
+    pub(crate) async fn token(&self, name: &str) -> String {
+        self.register(name).await.text("access_token").to_owned()
+    }
+
+    pub(crate) async fn with(&self, token: &str, method: &str, path: &str, body: Value) -> Answer {
+        self.call(method, path, &[("authorization", &format!("Bearer {token}"))], body).await
+    }
+}
