@@ -34,4 +34,6 @@ pub use protect::Protect;
 pub use sender::{Choice, Feedback, Layer, Sender, Stats};
 
 #[cfg(test)]
+mod simulation_tests;
+#[cfg(test)]
 mod tests;

@@ -61,6 +61,10 @@ impl Pacer {
         self.queue.is_empty()
     }
 
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(super) fn push(&mut self, queued: Queued) {
         self.bytes += queued.packets.bytes;
         self.queue.push_back(queued);

@@ -266,6 +266,12 @@ impl Sender {
         self.outbound.stats
     }
 
+    /// Payload bytes that wait for their turn; bounded by time at the pace of the link.
+    #[must_use]
+    pub fn waiting_bytes(&self) -> usize {
+        self.pacer.bytes()
+    }
+
     fn has_headroom(&self, packets: usize) -> bool {
         match self.estimate() {
             None => packets <= BURST_PACKETS,

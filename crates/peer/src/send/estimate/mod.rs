@@ -44,6 +44,11 @@ const LOSS_LOW: u64 = 5;
 /// Loss is judged over at least so many packets and so much time.
 const LOSS_PACKETS: u64 = 20;
 const LOSS_WINDOW: Duration = Duration::from_millis(500);
+/// A packet that the viewer tells of so much later than it can is behind a queue, whatever the delay's trend says. It is
+/// seen at once when the first keyframe does not fit the link.
+const QUEUE_MAX: Duration = Duration::from_millis(400);
+/// By so much the delay that counts as none grows with each feedback, for routes that change.
+const DELAY_GROWTH: Duration = Duration::from_millis(1);
 /// Receiver reports count when transport-wide feedback was not heard for this long.
 const FEEDBACK_MAX: Duration = Duration::from_secs(3);
 
@@ -63,6 +68,8 @@ pub(super) struct Estimator {
     last_fall: Option<Instant>,
     last_growth: Instant,
     last_feedback: Option<Instant>,
+    /// From a packet's leaving to the feedback about it, at best.
+    delay: Option<Duration>,
 }
 
 #[derive(Debug)]
@@ -89,6 +96,7 @@ impl Estimator {
             last_fall: None,
             last_growth: now,
             last_feedback: None,
+            delay: None,
         }
     }
 
@@ -148,16 +156,19 @@ impl Estimator {
                 }
             }
         });
-        let newest = newest?;
+        let passed = Duration::from_micros(u64::try_from(at - newest?).ok()?);
         self.last_feedback = Some(now);
-        if over {
-            self.fall(now);
+        let delay = self.delay.map_or(passed, |delay| passed.min(delay + DELAY_GROWTH));
+        self.delay = Some(delay);
+        let queued = passed > delay + QUEUE_MAX;
+        if over || queued {
+            self.fall(now, queued);
         } else {
             self.grow(now, self.arrivals.rate().map(|rate| rate * TIMES_ARRIVED));
         }
         self.judge_loss(now);
         self.judge_probe(now);
-        u64::try_from(at - newest).ok().map(Duration::from_micros)
+        Some(passed)
     }
 
     /// A receiver report came: the share of packets lost in 256ths, while `sent` bits per second were sent. It counts
@@ -198,19 +209,19 @@ impl Estimator {
         now.saturating_duration_since(self.origin).as_micros() as i64
     }
 
-    /// A queue builds up.
-    fn fall(&mut self, now: Instant) {
+    /// A queue builds up; surely so if it is `certain`.
+    fn fall(&mut self, now: Instant, certain: bool) {
         let Some(arriving) = self.arrivals.rate() else { return };
         if self.last_fall.is_some_and(|last| now.saturating_duration_since(last) < FALL_EVERY) {
             return;
         }
+        if !certain && !self.arrivals.stretched() {
+            // All that was sent arrived in time: a keyframe or a probe queued for a moment, or others did. It is enough
+            // not to grow.
+            return;
+        }
         let fallen = (arriving * FALL_PERCENT / 100) as f64;
-        let rate = match self.rate {
-            _ if self.arrivals.stretched() => fallen.min(self.rate.unwrap_or(f64::MAX)),
-            // All that was sent arrived in time: whatever is in the way is not ours, or no queue at all.
-            Some(rate) => fallen.max(rate * FALL_PERCENT as f64 / 100.0).min(rate),
-            None => return,
-        };
+        let rate = self.rate.map_or(fallen, |rate| rate.min(fallen));
         self.ceiling = Some(arriving);
         self.set(now, rate);
         self.last_fall = Some(now);
