@@ -91,7 +91,11 @@ fn through(section: Incoming, fates: &[Fate]) -> Vec<(u32, bool)> {
         for packet in media.packets(VIDEO_PT, number * 3_000, &h264_payloads(number, number % GOP == 0, bytes)) {
             let at = sent.len();
             // The first packet is where the line of numbers begins, and nothing tells that the last are missing.
-            let fate = if at == 0 || number + 1 == PICTURES { Fate { lost: 0, late: 0, twice: false } } else { fates[at % fates.len()] };
+            let fate = if at == 0 || number + 1 == PICTURES {
+                Fate { lost: 0, late: 0, twice: false }
+            } else {
+                fates[at % fates.len()]
+            };
             let arrives = u64::from(number) * 33 + WAY + fate.late;
             if fate.lost == 0 {
                 network.insert((arrives, network.len()), packet.clone());
