@@ -12,6 +12,8 @@
 
 mod clock;
 mod estimate;
+#[doc(hidden)]
+pub mod fuzz;
 mod gate;
 mod history;
 mod layers;
