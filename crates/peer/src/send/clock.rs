@@ -39,7 +39,8 @@ fn wall(now: Instant) -> i64 {
 pub(super) fn ntp(now: Instant) -> u64 {
     let nanos = wall(now).max(0) as u64;
     let seconds = (nanos / SECOND as u64 + NTP_UNIX_SECONDS) & 0xffff_ffff;
-    seconds << 32 | ((nanos % SECOND as u64) << 32) / SECOND as u64
+    let fraction = ((nanos % SECOND as u64) << 32) / SECOND as u64;
+    seconds << 32 | fraction
 }
 
 /// Six bits of seconds and 18 of fraction, as the abs-send-time extension has them.

@@ -300,6 +300,19 @@ fn whoever_joins_gets_old_pictures_with_timestamps_of_now() {
 }
 
 #[test]
+fn whoever_joins_a_publish_of_several_layers_begins_with_the_best() {
+    let mut stage = Stage::new();
+    let gop: Vec<_> = (0..20)
+        .flat_map(|index| [3, 0, 2].map(|track| (track, index)))
+        .map(|(track, index)| stage.packets(track, index * 40, index == 0, 900))
+        .collect();
+    stage.sender.join(stage.at(800), &gop, &mut Plain, &mut stage.batch);
+    let (burst, _) = seen(&mut stage.batch);
+    assert_eq!((burst.len(), stage.sender.layer()), (20, Some(TrackId::VIDEO)));
+    assert!(burst.windows(2).all(|pair| pair[1].header.timestamp.wrapping_sub(pair[0].header.timestamp) == 90));
+}
+
+#[test]
 fn headers_get_shorter_once_the_viewer_reported() {
     let mut stage = Stage::new();
     stage.video(0, true, 100);

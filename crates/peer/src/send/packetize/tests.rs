@@ -18,7 +18,7 @@ const HVCC: [u8; 47] = {
     let mut set = 0;
     while set < 3 {
         let at = 23 + set * 8;
-        record[at] = 0x80 | 32 + set as u8;
+        record[at] = 0x80 + 32 + set as u8;
         record[at + 2] = 1;
         record[at + 4] = 3;
         record[at + 5] = 0x40 + 2 * set as u8;
@@ -102,14 +102,14 @@ fn fragments_of_a_picture_have_one_size() {
 fn a_keyframe_brings_its_parameter_sets() {
     let sets = [vec![0x67, 1], vec![0x68, 2]];
     let picture = unit_of(&[0x65], 3000);
-    let all = payloads(&h264_track(0), true, prefixed(&[picture.clone()]));
+    let all = payloads(&h264_track(0), true, prefixed(std::slice::from_ref(&picture)));
     assert_eq!(units(&all, false), [sets[0].clone(), sets[1].clone(), picture.clone()]);
     assert_eq!(all[0][0], 0x60 | 24);
     // It has them: they rule, although the record has others. What nobody needs is left out.
     let own = [vec![0x09, 0xf0], vec![0x67, 9], vec![0x68, 9], picture.clone(), vec![0x0c, 0xff]];
     assert_eq!(units(&payloads(&h264_track(0), true, prefixed(&own)), false), [&own[1][..], &own[2], &picture]);
     // It has none and is none.
-    assert_eq!(units(&payloads(&h264_track(0), false, prefixed(&[picture.clone()])), false), [picture]);
+    assert_eq!(units(&payloads(&h264_track(0), false, prefixed(std::slice::from_ref(&picture))), false), [picture]);
 }
 
 #[test]
