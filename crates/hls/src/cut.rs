@@ -2,7 +2,11 @@
 //!
 //! Video leads: its keyframes decide the segments. Sound follows: its segment M ends with the part that is open when
 //! video's segment M ends, so that sequence numbers stay in step. Without video, sound leads and every frame is a
-//! keyframe. A part closes at the first frame boundary at or past 85 % of PART-TARGET, so the last frame's length must
+//! keyframe. Further layers of the picture follow to the frame: their segment M ends before the first frame that is
+//! decoded no earlier than the one that ended the leading M, keyframe or not.
+//!
+//! Further layers and further sound may come and go ([`Cutter::join`], [`Cutter::leave`]). While one is away it has gaps
+//! where the leading lane has parts. When the leading layer goes, the next one leads. A part closes at the first frame boundary at or past 85 % of PART-TARGET, so the last frame's length must
 //! be known first: every answer comes with the frame *after* the part.
 //!
 //! Where frames are irregular, two rules pull apart: a part lasts at most PART-TARGET, and at least 85 % of it. Then
@@ -31,6 +35,9 @@ const FOLLOWER_LAG_MAX: usize = 8;
 const STALL_SEGMENTS: usize = 3;
 /// Sound within this of a segment's end has reached it.
 const BOUNDARY_SLACK: Duration = Duration::from_millis(1);
+/// How far a lane that may come and go is behind others before it counts as gone. Network trouble that is over sooner
+/// costs a pause, and no keyframe.
+const GONE_AFTER: Duration = Duration::from_secs(1);
 /// Keyframe intervals remembered: the longest of them is what is expected next.
 const INTERVALS: usize = 8;
 
@@ -91,13 +98,30 @@ impl Pace {
     }
 }
 
-/// A kind of rendition.
+/// A rendition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Lane {
-    /// Pictures.
+    /// Pictures: the best layer.
     Video,
     /// Sound.
     Audio,
+    /// A further layer of the pictures, by number.
+    Layer(u8),
+    /// The sound in another codec, by number.
+    Sound(u8),
+}
+
+impl Lane {
+    /// Whether it has pictures.
+    #[must_use]
+    pub fn is_video(self) -> bool {
+        matches!(self, Self::Video | Self::Layer(_))
+    }
+
+    /// Whether it may come and go beside others; the only sound, or pictures that are alone, may not.
+    fn may_go(self) -> bool {
+        self != Self::Audio
+    }
 }
 
 /// A frame that comes.
@@ -134,18 +158,104 @@ pub enum Cut {
     Segment,
 }
 
+impl Cut {
+    /// The same without media.
+    fn missing(self) -> Self {
+        match self {
+            Self::Part { at, duration, .. } => Self::Gap { at, duration },
+            other => other,
+        }
+    }
+}
+
 /// Decides for one stream, over all its publishes.
 #[derive(Debug, Clone)]
 pub struct Cutter {
     timing: Timing,
     wishes: Wishes,
     lead: Lane,
-    video: Option<Track>,
-    audio: Option<Track>,
-    /// Where the leading lane's segments ended that the following one has yet to end, oldest first.
-    ended: VecDeque<Duration>,
+    members: Vec<Member>,
     keyframe_at: Option<Duration>,
     intervals: VecDeque<Duration>,
+}
+
+/// One lane, and what it has yet to follow.
+#[derive(Debug, Clone)]
+struct Member {
+    lane: Lane,
+    track: Track,
+    /// Where the leading lane's segments ended that this one has yet to end, oldest first.
+    ended: VecDeque<Boundary>,
+    /// It went: gaps stand for it.
+    is_away: bool,
+}
+
+/// The end of a segment of the leading lane.
+#[derive(Debug, Clone, Copy)]
+struct Boundary {
+    /// When the frame after it is decoded.
+    at: Duration,
+    /// When that is shown.
+    shown: Duration,
+}
+
+impl Member {
+    fn new(lane: Lane) -> Self {
+        Self { lane, track: Track::default(), ended: VecDeque::new(), is_away: false }
+    }
+
+    /// Where its segment should end.
+    fn boundary(&self) -> Option<Duration> {
+        let first = self.ended.front()?;
+        Some(if self.lane.is_video() { first.at } else { first.shown })
+    }
+
+    fn has_passed(&self, now: Duration) -> bool {
+        self.boundary().is_some_and(|boundary| now + BOUNDARY_SLACK >= boundary)
+    }
+
+    fn end_segment(&mut self, cuts: &mut Vec<Cut>) {
+        self.track.end_segment(cuts);
+        self.ended.pop_front();
+    }
+
+    /// Gaps from `from` on for `left`, and the segments that end meanwhile.
+    fn fill(&mut self, mut from: Duration, mut left: Duration, part_target: Duration, cuts: &mut Vec<Cut>) {
+        while !left.is_zero() {
+            if self.has_passed(from) {
+                self.end_segment(cuts);
+            }
+            let until = self.boundary().map_or(left, |boundary| boundary.saturating_sub(from));
+            let step = left.min(part_target).min(until.max(BOUNDARY_SLACK));
+            self.track.gap(from, step, cuts);
+            from += step;
+            left -= step;
+        }
+    }
+
+    /// Takes a frame of a lane that does not lead.
+    fn follow(&mut self, frame: &Coming, part_target: Duration, cuts: &mut Vec<Cut>) {
+        let Some(at) = self.track.part_at else { return };
+        let part = frame.at.saturating_sub(at) + self.track.carry;
+        // Pictures end with the leading ones; sound ends where a part of it does.
+        let ends = self.lane.is_video() && self.has_passed(frame.at);
+        if !ends && !is_full(part, self.track.frames, part_target) {
+            return;
+        }
+        if let Some((from, left)) = self.track.close(frame.at, part_target, cuts) {
+            self.fill(from, left, part_target, cuts);
+        }
+        while self.has_passed(frame.at) || self.ended.len() > FOLLOWER_LAG_MAX {
+            if self.track.parts == 0 {
+                self.track.gap(frame.at, BOUNDARY_SLACK, cuts);
+            }
+            self.end_segment(cuts);
+            // Sound of one part may reach over two ends; it goes on with the next part.
+            if !self.lane.is_video() {
+                break;
+            }
+        }
+    }
 }
 
 /// One lane's state.
@@ -155,6 +265,8 @@ struct Track {
     part_at: Option<Duration>,
     /// When the newest frame is decoded.
     newest: Duration,
+    /// Whether any came.
+    frames_ever: bool,
     frames: usize,
     independent: bool,
     /// Media that parts did not announce yet.
@@ -198,6 +310,7 @@ impl Track {
     fn open(&mut self, frame: &Coming) {
         self.part_at.get_or_insert(frame.at);
         self.newest = frame.at;
+        self.frames_ever = true;
         self.frames += 1;
         self.independent |= frame.keyframe;
     }
@@ -207,13 +320,21 @@ impl Cutter {
     /// For a stream with these lanes; at least one of them is there.
     #[must_use]
     pub fn new(timing: Timing, wishes: Wishes, video: bool, audio: bool) -> Self {
+        let mut lanes = Vec::new();
+        lanes.extend(video.then_some(Lane::Video));
+        lanes.extend(audio.then_some(Lane::Audio));
+        Self::with(timing, wishes, &lanes)
+    }
+
+    /// For a stream with these lanes, of which the first leads: the best layer there is, or sound where there are no
+    /// pictures.
+    #[must_use]
+    pub fn with(timing: Timing, wishes: Wishes, lanes: &[Lane]) -> Self {
         Self {
             timing,
             wishes,
-            lead: if video { Lane::Video } else { Lane::Audio },
-            video: video.then(Track::default),
-            audio: audio.then(Track::default),
-            ended: VecDeque::new(),
+            lead: lanes.first().copied().unwrap_or(Lane::Audio),
+            members: lanes.iter().copied().map(Member::new).collect(),
             keyframe_at: None,
             intervals: VecDeque::new(),
         }
@@ -223,6 +344,18 @@ impl Cutter {
     #[must_use]
     pub fn timing(&self) -> Timing {
         self.timing
+    }
+
+    /// The lane whose frames decide.
+    #[must_use]
+    pub fn lead(&self) -> Lane {
+        self.lead
+    }
+
+    /// Segments that the leading lane ended so far.
+    #[must_use]
+    pub fn segments(&self) -> u64 {
+        self.member(self.lead).map_or(0, |lead| lead.track.segments)
     }
 
     /// Tells how far apart keyframes are expected, before two of them came.
@@ -241,44 +374,160 @@ impl Cutter {
     /// filled one without a picture. Then they can only be brought in step by [`Self::finish`].
     #[must_use]
     pub fn is_stalled(&self) -> bool {
-        let Some(audio) = self.audio.as_ref().filter(|_| self.lead == Lane::Video) else { return false };
-        self.ended.len() >= STALL_SEGMENTS || audio.length > self.limit()
+        let audio = self.member(Lane::Audio).filter(|_| self.lead.is_video());
+        audio.is_some_and(|audio| audio.ended.len() >= STALL_SEGMENTS || audio.track.length > self.limit())
     }
 
-    /// Takes a frame of `lane` and says what ends before it. Frames of a lane that is not there change nothing.
-    pub fn frame(&mut self, lane: Lane, frame: Coming) -> Vec<Cut> {
+    /// A lane that is so far behind that it must have gone: [`Self::leave`] it.
+    #[must_use]
+    pub fn gone(&self) -> Option<Lane> {
+        let here = |member: &&Member| !member.is_away && member.track.frames_ever;
+        let newest = |lane: &dyn Fn(Lane) -> bool| {
+            self.members.iter().filter(here).filter(|member| lane(member.lane)).map(|member| member.track.newest).max()
+        };
+        // Pictures are measured by pictures: when all are late, none has gone.
+        let (pictures, all) = (newest(&Lane::is_video), newest(&|_| true));
+        let is_gone = |member: &&Member| {
+            let others = if member.lane.is_video() { pictures } else { all };
+            member.lane.may_go() && others.is_some_and(|newest| newest > member.track.newest + GONE_AFTER)
+        };
+        self.members.iter().filter(here).find(is_gone).map(|member| member.lane)
+    }
+
+    /// A lane of the stream that is not there yet: gaps stand for it until it joins. It is not for the leading one.
+    pub fn expect(&mut self, lane: Lane) {
+        if self.member(lane).is_none() {
+            self.members.push(Member { is_away: true, ..Member::new(lane) });
+        }
+    }
+
+    /// A lane comes, or comes back, with a frame at `at`. Answers what fills its open segment up to there. It is not
+    /// for the leading one.
+    pub fn join(&mut self, lane: Lane, at: Duration) -> Vec<Cut> {
+        let part_target = self.timing.part_target;
         let mut cuts = Vec::new();
-        if lane == self.lead {
-            self.lead_frame(&frame, &mut cuts);
-        } else {
-            self.follower_frame(&frame, &mut cuts);
-        }
-        if let Some(track) = self.track(lane) {
-            track.open(&frame);
-        }
+        let Some(lead) = self.member(self.lead) else { return cuts };
+        let (lead_part, lead_length, segments) =
+            (lead.track.part_at.unwrap_or(at), lead.track.length, lead.track.segments);
+        let pending = lead.ended.clone();
+        let member = match self.members.iter_mut().position(|member| member.lane == lane) {
+            Some(known) => &mut self.members[known],
+            None => {
+                let mut new = Member::new(lane);
+                new.track.segments = segments;
+                // What the leading lane had of this segment already.
+                let from = lead_part.saturating_sub(lead_length);
+                new.fill(from, lead_part.saturating_sub(from), part_target, &mut cuts);
+                self.members.push(new);
+                let last = self.members.len() - 1;
+                &mut self.members[last]
+            }
+        };
+        member.is_away = false;
+        member.ended = pending;
+        member.fill(lead_part, at.saturating_sub(lead_part), part_target, &mut cuts);
         cuts
     }
 
-    fn track(&mut self, lane: Lane) -> Option<&mut Track> {
-        match lane {
-            Lane::Video => self.video.as_mut(),
-            Lane::Audio => self.audio.as_mut(),
+    /// A lane went. Its last part ends after `frame`, and gaps stand for it up to where the leading one is; when it leads
+    /// itself, the next best leads. The last one stays.
+    pub fn leave(&mut self, lane: Lane, frame: Duration) -> Vec<Cut> {
+        let part_target = self.timing.part_target;
+        let mut cuts = Vec::new();
+        if lane == self.lead {
+            let next = self.members.iter().filter(|member| !member.is_away && member.lane != lane);
+            let next = next.filter(|member| member.lane.is_video()).map(|member| member.lane).next();
+            let Some(next) = next else { return cuts };
+            self.lead = next;
+            self.keyframe_at = None;
         }
+        let lead = self.member(self.lead).map(|lead| (lead.track.part_at, lead.track.segments));
+        let Some((lead_part, segments)) = lead else { return cuts };
+        let Some(member) = self.members.iter_mut().find(|member| member.lane == lane) else { return cuts };
+        let end = member.track.newest + frame.min(part_target);
+        // The frame is shorter than PART-TARGET, so nothing is left to fill.
+        let _ = member.track.close(end, part_target, &mut cuts);
+        member.track.carry = Duration::ZERO;
+        if let Some(to) = lead_part {
+            member.fill(end, to.saturating_sub(end), part_target, &mut cuts);
+        }
+        member.ended.clear();
+        while member.track.segments < segments {
+            if member.track.parts == 0 {
+                member.track.gap(end, part_target, &mut cuts);
+            }
+            member.track.end_segment(&mut cuts);
+        }
+        member.is_away = true;
+        cuts
+    }
+
+    /// Takes a frame of `lane` and says what ends before it, of that lane and of those that are away. Frames of a lane
+    /// that is not there change nothing.
+    pub fn frame(&mut self, lane: Lane, frame: Coming) -> Vec<(Lane, Cut)> {
+        let part_target = self.timing.part_target;
+        let Some(member) = self.members.iter_mut().find(|member| member.lane == lane && !member.is_away) else {
+            return Vec::new();
+        };
+        let mut cuts = Vec::new();
+        // A lane that came to lead while it was behind follows until it is where the one before it was.
+        let leads = lane == self.lead && member.ended.is_empty();
+        if leads {
+            self.lead_frame(&frame, &mut cuts);
+        } else {
+            member.follow(&frame, part_target, &mut cuts);
+        }
+        if let Some(member) = self.members.iter_mut().find(|member| member.lane == lane) {
+            member.track.open(&frame);
+        }
+        let mut all: Vec<_> = cuts.iter().map(|cut| (lane, *cut)).collect();
+        if lane == self.lead {
+            self.mirror(&cuts, &mut all);
+        }
+        all
+    }
+
+    /// What the leading lane does, without media, for those that are away.
+    fn mirror(&mut self, cuts: &[Cut], all: &mut Vec<(Lane, Cut)>) {
+        let ended = cuts.iter().filter(|cut| **cut == Cut::Segment).count() as u64;
+        let before = self.segments().saturating_sub(ended);
+        for away in self.members.iter_mut().filter(|member| member.is_away) {
+            let (mut own, mut segments) = (Vec::new(), before);
+            for cut in cuts {
+                // One that led before may have ended more segments than the one that leads now.
+                let is_in_step = away.track.segments <= segments;
+                match cut.missing() {
+                    Cut::Segment => {
+                        segments += 1;
+                        if is_in_step {
+                            if away.track.parts == 0 {
+                                away.track.gap(away.track.newest, BOUNDARY_SLACK, &mut own);
+                            }
+                            away.track.end_segment(&mut own);
+                        }
+                    }
+                    Cut::Gap { at, duration } if is_in_step => away.track.gap(at, duration, &mut own),
+                    _ => {}
+                }
+            }
+            all.extend(own.into_iter().map(|cut| (away.lane, cut)));
+        }
+    }
+
+    fn member(&self, lane: Lane) -> Option<&Member> {
+        self.members.iter().find(|member| member.lane == lane)
     }
 
     fn lead_frame(&mut self, frame: &Coming, cuts: &mut Vec<Cut>) {
         let (part_target, limit, wishes) = (self.timing.part_target, self.limit(), self.wishes);
         let interval = self.keyframe_interval();
-        let is_video = self.lead == Lane::Video;
+        let is_video = self.lead.is_video();
         if frame.keyframe && is_video {
             self.note_keyframe(frame.at);
         }
-        let follows = is_video && self.audio.is_some();
-        let (track, ended) = match self.lead {
-            Lane::Video => (self.video.as_mut(), &mut self.ended),
-            Lane::Audio => (self.audio.as_mut(), &mut self.ended),
-        };
-        let Some(track) = track else { return };
+        let lead = self.lead;
+        let Some(member) = self.members.iter_mut().find(|member| member.lane == lead) else { return };
+        let track = &mut member.track;
         let Some(at) = track.part_at else { return };
         let part = frame.at.saturating_sub(at) + track.carry;
         let full = is_full(part, track.frames, part_target);
@@ -289,12 +538,13 @@ impl Cutter {
         if !ends && !full {
             return;
         }
+        let mut ended = Vec::new();
         if let Some((mut from, mut left)) = track.close(frame.at, part_target, cuts) {
             while !left.is_zero() {
                 let step = left.min(part_target);
                 if track.length + step > limit {
                     track.end_segment(cuts);
-                    ended.push_back(from);
+                    ended.push(Boundary { at: from, shown: from });
                 }
                 track.gap(from, step, cuts);
                 from += step;
@@ -303,10 +553,10 @@ impl Cutter {
         }
         if ends {
             track.end_segment(cuts);
-            ended.push_back(frame.shown);
+            ended.push(Boundary { at: frame.at, shown: frame.shown });
         }
-        if !follows {
-            ended.clear();
+        for follower in self.members.iter_mut().filter(|member| member.lane != lead && !member.is_away) {
+            follower.ended.extend(&ended);
         }
     }
 
@@ -324,53 +574,21 @@ impl Cutter {
         }
     }
 
-    fn follower_frame(&mut self, frame: &Coming, cuts: &mut Vec<Cut>) {
-        let part_target = self.timing.part_target;
-        let ended = &mut self.ended;
-        let Some(track) = self.audio.as_mut() else { return };
-        let Some(at) = track.part_at else { return };
-        if !is_full(frame.at.saturating_sub(at) + track.carry, track.frames, part_target) {
-            return;
-        }
-        let passed = |ended: &VecDeque<Duration>, now: Duration| {
-            ended.front().is_some_and(|boundary| now + BOUNDARY_SLACK >= *boundary)
-        };
-        if let Some((mut from, mut left)) = track.close(frame.at, part_target, cuts) {
-            while !left.is_zero() {
-                if passed(ended, from) {
-                    track.end_segment(cuts);
-                    ended.pop_front();
-                }
-                let until = ended.front().map_or(left, |boundary| boundary.saturating_sub(from));
-                let step = left.min(part_target).min(until.max(BOUNDARY_SLACK));
-                track.gap(from, step, cuts);
-                from += step;
-                left -= step;
-            }
-        }
-        if passed(ended, frame.at) || ended.len() > FOLLOWER_LAG_MAX {
-            track.end_segment(cuts);
-            ended.pop_front();
-        }
-    }
-
     /// Ends whatever is open, in every lane at the same sequence number: the publisher went, or its timeline breaks.
     /// The newest frame of each lane is taken to last as long as said.
-    pub fn finish(&mut self, video_frame: Duration, audio_frame: Duration) -> Vec<(Lane, Cut)> {
+    pub fn finish(&mut self, frame: impl Fn(Lane) -> Duration) -> Vec<(Lane, Cut)> {
         let part_target = self.timing.part_target;
         let mut all = Vec::new();
         let mut last = 0;
-        for (lane, frame) in [(Lane::Video, video_frame), (Lane::Audio, audio_frame)] {
-            let Some(track) = self.track(lane) else { continue };
+        for Member { lane, track, .. } in &mut self.members {
             let mut cuts = Vec::new();
             // The frame is shorter than PART-TARGET, so nothing is left to fill.
-            let _ = track.close(track.newest + frame.min(part_target), part_target, &mut cuts);
+            let _ = track.close(track.newest + frame(*lane).min(part_target), part_target, &mut cuts);
             track.carry = Duration::ZERO;
             last = last.max(track.segments + u64::from(track.parts > 0));
-            all.extend(cuts.into_iter().map(|cut| (lane, cut)));
+            all.extend(cuts.into_iter().map(|cut| (*lane, cut)));
         }
-        for lane in [Lane::Video, Lane::Audio] {
-            let Some(track) = self.track(lane) else { continue };
+        for Member { lane, track, ended, .. } in &mut self.members {
             let mut cuts = Vec::new();
             while track.segments < last {
                 if track.parts == 0 {
@@ -378,9 +596,9 @@ impl Cutter {
                 }
                 track.end_segment(&mut cuts);
             }
-            all.extend(cuts.into_iter().map(|cut| (lane, cut)));
+            ended.clear();
+            all.extend(cuts.into_iter().map(|cut| (*lane, cut)));
         }
-        self.ended.clear();
         self.keyframe_at = None;
         all
     }
@@ -452,9 +670,12 @@ mod tests {
         };
         for (lane, (at, keyframe)) in all {
             let frame = Coming { at: ms(at), shown: ms(at), keyframe };
-            cutter.frame(lane, frame).into_iter().for_each(|cut| list(lane, cut));
+            cutter.frame(lane, frame).into_iter().for_each(|(lane, cut)| list(lane, cut));
         }
-        cutter.finish(pace.frame, ms(20.0)).into_iter().for_each(|(lane, cut)| list(lane, cut));
+        cutter
+            .finish(|lane| if lane.is_video() { pace.frame } else { ms(20.0) })
+            .into_iter()
+            .for_each(|(lane, cut)| list(lane, cut));
         made
     }
 

@@ -65,46 +65,64 @@ fn write_all(text: &mut String, session: PublishId, renditions: &[(RenditionSpec
         }
         return Ok(());
     }
-    for (index, (spec, _)) in sounds.iter().enumerate() {
-        let default = if index == 0 { "YES" } else { "NO" };
-        write!(
-            text,
-            "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\",NAME=\"{}\",DEFAULT={default},AUTOSELECT=YES",
-            spec.id
-        )?;
-        if let RenditionKind::Audio { channels, .. } = spec.kind {
-            write!(text, ",CHANNELS=\"{channels}\"")?;
+    // Sound of one codec is a group, so that a variant promises one codec only and a player picks one it knows.
+    let mut groups: Vec<(&str, Vec<&(RenditionSpec, Rates)>)> = Vec::new();
+    for sound in &sounds {
+        match groups.iter_mut().find(|(codec, _)| *codec == sound.0.codecs) {
+            Some((_, group)) => group.push(sound),
+            None => groups.push((&sound.0.codecs, vec![sound])),
         }
-        writeln!(text, ",URI=\"{session}/{}/index.m3u8\"", spec.id)?;
     }
-    // A variant costs its pictures and the fattest sound that may go with them.
-    let sound_peak = sounds.iter().map(|(_, rates)| rates.peak).max().unwrap_or(0);
-    let sound_average = sounds.iter().map(|(_, rates)| rates.average()).max().unwrap_or(0);
-    for (spec, rates) in pictures {
-        let mut codecs = spec.codecs.clone();
-        let mut named = vec![spec.codecs.as_str()];
-        for (sound, _) in &sounds {
-            if !named.contains(&sound.codecs.as_str()) {
-                named.push(&sound.codecs);
-                codecs = format!("{codecs},{}", sound.codecs);
+    for (_, group) in &groups {
+        for (index, (spec, _)) in group.iter().enumerate() {
+            let (name, default) = (&group[0].0.id, if index == 0 { "YES" } else { "NO" });
+            write!(
+                text,
+                "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"{name}\",NAME=\"{}\",DEFAULT={default},AUTOSELECT=YES",
+                spec.id
+            )?;
+            if let RenditionKind::Audio { channels, .. } = spec.kind {
+                write!(text, ",CHANNELS=\"{channels}\"")?;
             }
+            writeln!(text, ",URI=\"{session}/{}/index.m3u8\"", spec.id)?;
         }
-        let sound = if sounds.is_empty() { (0, 0) } else { (sound_peak, sound_average) };
-        write_variant(text, rates.peak + sound.0, rates.average() + sound.1, &codecs)?;
-        if let RenditionKind::Video { width, height, frame_rate } = spec.kind {
-            if width > 0 && height > 0 {
-                write!(text, ",RESOLUTION={width}x{height}")?;
-            }
-            if frame_rate.is_finite() && frame_rate > 0.0 {
-                write!(text, ",FRAME-RATE={frame_rate:.3}")?;
-            }
+    }
+    for picture in &pictures {
+        if groups.is_empty() {
+            write_pictures(text, session, picture, None)?;
         }
-        if !sounds.is_empty() {
-            text.push_str(",AUDIO=\"audio\"");
+        for (codecs, group) in &groups {
+            write_pictures(text, session, picture, Some((*codecs, group.as_slice())))?;
         }
-        writeln!(text, "\n{session}/{}/index.m3u8", spec.id)?;
     }
     Ok(())
+}
+
+/// One variant: pictures, and the group of sound that goes with them.
+fn write_pictures(
+    text: &mut String,
+    session: PublishId,
+    (spec, rates): &(RenditionSpec, Rates),
+    sound: Option<(&str, &[&(RenditionSpec, Rates)])>,
+) -> std::fmt::Result {
+    let codecs = sound.map_or_else(|| spec.codecs.clone(), |(codecs, _)| format!("{},{codecs}", spec.codecs));
+    // A variant costs its pictures and the fattest sound that may go with them.
+    let group = sound.map_or(&[][..], |(_, group)| group);
+    let peak = group.iter().map(|(_, rates)| rates.peak).max().unwrap_or(0);
+    let average = group.iter().map(|(_, rates)| rates.average()).max().unwrap_or(0);
+    write_variant(text, rates.peak + peak, rates.average() + average, &codecs)?;
+    if let RenditionKind::Video { width, height, frame_rate } = spec.kind {
+        if width > 0 && height > 0 {
+            write!(text, ",RESOLUTION={width}x{height}")?;
+        }
+        if frame_rate.is_finite() && frame_rate > 0.0 {
+            write!(text, ",FRAME-RATE={frame_rate:.3}")?;
+        }
+    }
+    if let Some((first, _)) = group.first() {
+        write!(text, ",AUDIO=\"{}\"", first.id)?;
+    }
+    writeln!(text, "\n{session}/{}/index.m3u8", spec.id)
 }
 
 fn write_variant(text: &mut String, peak: u64, average: u64, codecs: &str) -> std::fmt::Result {

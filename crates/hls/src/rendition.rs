@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc, OnceLock,
-    atomic::{AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use parking_lot::Mutex;
@@ -27,6 +27,8 @@ pub(crate) struct Rendition {
     /// The newest part, for the reports of the other renditions, which must not take this one's lock: 0 for none,
     /// else `(msn << 20 | part) + 1`.
     position: AtomicU64,
+    /// It was added to a stream that ran already.
+    late: AtomicBool,
     pub(crate) viewers: Viewers,
 }
 
@@ -55,6 +57,7 @@ impl Rendition {
             state: Mutex::new(State { window, rates: Rates::default(), ended: false, whole: None, delta: None }),
             wake: Notify::new(),
             position: AtomicU64::new(0),
+            late: AtomicBool::new(false),
             viewers: Viewers::default(),
         }
     }
@@ -74,6 +77,16 @@ impl Rendition {
         };
         self.wake.notify_waiters();
         done
+    }
+
+    /// It is added to a stream that runs already, which does not wait for it.
+    pub(crate) fn comes_late(&self) {
+        self.late.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was added to a stream that ran already.
+    pub(crate) fn is_late(&self) -> bool {
+        self.late.load(Ordering::Relaxed)
     }
 
     /// The newest part.

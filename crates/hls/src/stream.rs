@@ -130,10 +130,15 @@ impl Stream {
     /// target duration for others. A cache in front hides viewers.
     #[must_use]
     pub fn viewers(&self) -> u64 {
-        match (self.ended.get(), self.all().first(), self.timing.get()) {
-            (None, Some(first), Some(timing)) => first.viewers.estimate(timing.target()),
-            _ => 0,
-        }
+        let (None, Some(timing)) = (self.ended.get(), self.timing.get()) else { return 0 };
+        let is_video = |rendition: &Rendition| {
+            rendition.spec.get().is_some_and(|spec| matches!(spec.kind, RenditionKind::Video { .. }))
+        };
+        // Who watches takes one rendition of the pictures, or of the sound where there are none.
+        let all = self.all();
+        let of = all.first().is_some_and(|first| is_video(first));
+        let viewers = all.iter().filter(|rendition| is_video(rendition) == of);
+        viewers.map(|rendition| rendition.viewers.estimate(timing.target())).sum()
     }
 
     pub(crate) fn all(&self) -> Arc<[Arc<Rendition>]> {
@@ -174,6 +179,22 @@ impl Stream {
         let first = self.timing.set(timing).is_ok();
         self.described.notify_waiters();
         first
+    }
+
+    /// Shows one more rendition, whose first segment is `msn`. One that is described already stays as it is.
+    pub(crate) fn add(&self, spec: RenditionSpec, msn: u64) {
+        let Some(timing) = self.timing.get() else { return };
+        let discontinuities = self.all().first().map_or(0, |first| first.state.lock().window.discontinuities());
+        let rendition = self.rendition_or_new(&spec.id);
+        {
+            let mut state = rendition.state.lock();
+            state.window.set_target(timing.target());
+            state.window.begin_at(msn, discontinuities);
+            rendition.comes_late();
+        }
+        // An error means that it was there before.
+        let _ = rendition.spec.set(spec);
+        self.measured();
     }
 
     /// Lets old segments leave, those of one number in all renditions at once, so that every playlist starts with the
@@ -244,6 +265,8 @@ impl Stream {
                 None if self.timing.get().is_some() => {}
                 // A track that never sends anything is left out at the end, and waited for before.
                 _ if self.ended.get().is_some() => {}
+                // One that came late is shown once its first segment is whole.
+                Some(_) if rendition.is_late() => {}
                 _ => return None,
             }
         }

@@ -149,6 +149,22 @@ impl Window {
         }
     }
 
+    /// Lets an empty window begin with segment `msn`, after so many discontinuities: a rendition that came late counts as
+    /// the others do.
+    pub fn begin_at(&mut self, msn: u64, discontinuities: u64) {
+        if self.last().is_none() && self.segments.is_empty() {
+            self.open = Segment::open(msn, Duration::ZERO, 0);
+            self.discontinuity_sequence = discontinuities;
+        }
+    }
+
+    /// Discontinuities up to the open segment.
+    #[must_use]
+    pub fn discontinuities(&self) -> u64 {
+        let listed = self.listed().filter(|segment| segment.discontinuity).count() as u64;
+        self.discontinuity_sequence + listed + u64::from(self.open.discontinuity)
+    }
+
     /// Sets TARGETDURATION, from which on segments and parts leave.
     pub fn set_target(&mut self, target: Duration) {
         self.target = Some(target);

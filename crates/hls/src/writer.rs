@@ -40,6 +40,12 @@ impl StreamWriter {
         }
     }
 
+    /// Shows one more rendition of a stream that was described, whose first segment is `msn`: the number of the segment
+    /// that is open in the others. Whoever has the multivariant playlist already does not hear of it.
+    pub fn add(&self, rendition: RenditionSpec, msn: u64) {
+        self.stream.add(rendition, msn);
+    }
+
     /// The initialization section of what follows. Between segments; within one it holds from the next on.
     pub fn init(&self, rendition: &RenditionId, init: Bytes) {
         self.stream.rendition_or_new(rendition).state.lock().window.init(init);

@@ -54,27 +54,11 @@ pub(crate) struct Laid {
 }
 
 impl Lane {
-    /// A lane into `rendition` of `session`. `zero` is the wall clock where the stream's timeline is zero.
-    pub(crate) fn new(
-        params: &TrackParams,
-        rendition: RenditionId,
-        session: Arc<Session>,
-        spool: Option<Spool>,
-        zero: SystemTime,
-        frame: Duration,
-    ) -> Result<Self, Error> {
-        let sequence = u32::try_from(session.writer.next_msn(&rendition) + 1).unwrap_or(u32::MAX);
+    /// A lane that follows `plan`.
+    pub(crate) fn new(params: &TrackParams, plan: Plan, frame: Duration) -> Result<Self, Error> {
+        let sequence = u32::try_from(plan.0.session.writer.next_msn(&plan.0.rendition) + 1).unwrap_or(u32::MAX);
         let corrected = matches!(params, TrackParams::Video(video)
             if matches!(video.codec, VideoCodec::H264 | VideoCodec::Hevc));
-        let plan = Plan(Arc::new(Shared {
-            rendition,
-            session,
-            spool,
-            zero,
-            corrected,
-            steps: Mutex::default(),
-            meters: Meters::new(),
-        }));
         let muxer = Muxer::new(params, sequence, plan.clone())?;
         Ok(Self {
             muxer,
@@ -99,7 +83,8 @@ impl Lane {
                     let arrived = self.newest.filter(|_| self.is_live).map(|(_, arrived)| arrived);
                     let truths = std::mem::take(&mut self.truths);
                     let starts_segment = std::mem::replace(&mut self.starts_segment, false);
-                    self.plan.add(Step::Part { at, duration, independent, arrived, truths, starts_segment });
+                    let corrected = self.corrected;
+                    self.plan.add(Step::Part { at, duration, independent, arrived, truths, starts_segment, corrected });
                     self.muxer.push(self.held.drain(..))?;
                     self.split = Some(Split::Part);
                 }
@@ -172,6 +157,7 @@ enum Step {
         arrived: Option<Instant>,
         truths: Vec<Truth>,
         starts_segment: bool,
+        corrected: bool,
     },
     Gap {
         at: Duration,
@@ -180,16 +166,16 @@ enum Step {
     EndSegment,
 }
 
-/// The steps that wait for the muxer. At most two parts and what stands between them.
+/// What happens to one rendition: the steps that wait for its muxer. At most two parts and what stands between them. A
+/// rendition keeps its plan while its track comes and goes.
 #[derive(Clone)]
-struct Plan(Arc<Shared>);
+pub(crate) struct Plan(Arc<Shared>);
 
 struct Shared {
     rendition: RenditionId,
     session: Arc<Session>,
     spool: Option<Spool>,
     zero: SystemTime,
-    corrected: bool,
     steps: Mutex<VecDeque<Step>>,
     meters: Meters,
 }
@@ -212,6 +198,20 @@ impl Meters {
 }
 
 impl Plan {
+    /// For `rendition` of `session`. `zero` is the wall clock where the stream's timeline is zero.
+    pub(crate) fn new(rendition: RenditionId, session: Arc<Session>, spool: Option<Spool>, zero: SystemTime) -> Self {
+        let (steps, meters) = (Mutex::default(), Meters::new());
+        Self(Arc::new(Shared { rendition, session, spool, zero, steps, meters }))
+    }
+
+    /// Does what was decided while no track is there: parts are gaps.
+    pub(crate) fn without_media(&self, cut: Cut) {
+        self.add(match cut {
+            Cut::Part { at, duration, .. } | Cut::Gap { at, duration } => Step::Gap { at, duration },
+            Cut::Segment => Step::EndSegment,
+        });
+    }
+
     fn add(&self, step: Step) {
         let mut steps = self.0.steps.lock();
         steps.push_back(step);
@@ -252,7 +252,9 @@ impl Output for Plan {
 
     fn chunk(&self, header: &[u8], samples: &[gst::Buffer]) -> Result<(), Error> {
         let mut steps = self.0.steps.lock();
-        let Some(Step::Part { at, duration, independent, arrived, truths, starts_segment }) = steps.pop_front() else {
+        let Some(Step::Part { at, duration, independent, arrived, truths, starts_segment, corrected }) =
+            steps.pop_front()
+        else {
             return Err(Error::Muxer("a chunk came that was not planned".into()));
         };
         if truths.len() != samples.len() {
@@ -260,7 +262,7 @@ impl Output for Plan {
             return Err(Error::Muxer(format!("a chunk of {planned} samples has {came}")));
         }
         let header = moof::open_ended(header, starts_segment);
-        let header = if self.0.corrected {
+        let header = if corrected {
             moof::correct(&header, &truths).map_err(|error| Error::Muxer(error.to_string()))?
         } else {
             header.into_owned()

@@ -14,6 +14,7 @@ pub mod config;
 pub mod demo;
 pub mod error;
 pub mod health;
+mod intake;
 mod lane;
 mod measure;
 mod moof;
@@ -22,6 +23,7 @@ mod package;
 mod packager;
 pub mod repair;
 mod running;
+mod seat;
 mod session;
 mod sound;
 pub mod spool;
@@ -29,6 +31,7 @@ pub mod stream;
 #[cfg(test)]
 mod tests;
 mod timeline;
+mod tracks;
 
 pub use config::Config;
 pub use error::{Error, Fault};

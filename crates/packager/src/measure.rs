@@ -35,14 +35,14 @@ pub(crate) struct Measured {
 }
 
 impl Measured {
-    /// Measures gathered frames.
-    pub(crate) fn of(frames: &VecDeque<Frame>, audio: Option<&Track>, wishes: &Wishes) -> Self {
+    /// Measures gathered frames, of which the pictures of `lead` decide.
+    pub(crate) fn of(frames: &VecDeque<Frame>, lead: TrackId, audio: Option<&Track>, wishes: &Wishes) -> Self {
         let of = |id| frames.iter().filter(move |frame| frame.track == id);
-        let first = of(TrackId::VIDEO).find(|frame| frame.keyframe).or_else(|| frames.front());
+        let first = of(lead).find(|frame| frame.keyframe).or_else(|| frames.front());
         let origin = first.map_or(Timestamp::default(), |frame| frame.dts);
         let arrived = first.map_or_else(Instant::now, |frame| frame.arrived);
-        let pace = Pace::observe(&lengths(of(TrackId::VIDEO)));
-        let keyframes = keyframe_intervals(of(TrackId::VIDEO));
+        let pace = Pace::observe(&lengths(of(lead)));
+        let keyframes = keyframe_intervals(of(lead));
         let mut first_segment = Duration::ZERO;
         for length in &keyframes {
             first_segment += *length;
@@ -50,8 +50,8 @@ impl Measured {
                 break;
             }
         }
-        if !wishes.fills_segment(first_segment) && of(TrackId::VIDEO).next().is_some() {
-            first_segment = lengths(of(TrackId::VIDEO)).iter().sum();
+        if !wishes.fills_segment(first_segment) && of(lead).next().is_some() {
+            first_segment = lengths(of(lead)).iter().sum();
         }
         let params = audio.and_then(|track| match &track.params {
             TrackParams::Audio(params) => Some(params),
@@ -104,8 +104,8 @@ fn keyframe_intervals<'a>(pictures: impl Iterator<Item = &'a Frame>) -> Vec<Dura
 }
 
 /// How long the first segment of gathered pictures lasts, once it is whole. After a jump of the clock it begins anew.
-pub(crate) fn first_segment(frames: &VecDeque<Frame>, wishes: &Wishes) -> Option<Duration> {
-    let mut video = frames.iter().filter(|frame| frame.track == TrackId::VIDEO);
+pub(crate) fn first_segment(frames: &VecDeque<Frame>, lead: TrackId, wishes: &Wishes) -> Option<Duration> {
+    let mut video = frames.iter().filter(|frame| frame.track == lead);
     let mut before = video.next()?;
     let mut start = before.dts;
     video.find_map(|frame| {
@@ -152,7 +152,7 @@ mod tests {
         let mut frames = pictures((0..151).map(|at| at * 100));
         let arrived = frames[0].arrived;
         frames.iter_mut().for_each(|frame| frame.arrived = arrived);
-        let measured = Measured::of(&frames, None, &WISHES);
+        let measured = Measured::of(&frames, TrackId::VIDEO, None, &WISHES);
         assert_eq!(measured.keyframe_interval, Some(Duration::from_secs(5)));
         assert_eq!(measured.pace.frame, Duration::from_millis(100));
     }
@@ -161,10 +161,10 @@ mod tests {
     fn a_first_time_of_zero_tells_no_frame_rate() {
         for jump in [3_600_000, -3_600_000] {
             let frames = |count| pictures(std::iter::once(0).chain((0..count).map(|at| jump + at * 40)));
-            assert_eq!(first_segment(&frames(1), &WISHES), None, "a jump ends no segment");
-            assert_eq!(Measured::of(&frames(1), None, &WISHES).pace.frame, FRAME_UNKNOWN);
-            assert_eq!(first_segment(&frames(50), &WISHES), Some(Duration::from_millis(1_960)));
-            let measured = Measured::of(&frames(50), None, &WISHES);
+            assert_eq!(first_segment(&frames(1), TrackId::VIDEO, &WISHES), None, "a jump ends no segment");
+            assert_eq!(Measured::of(&frames(1), TrackId::VIDEO, None, &WISHES).pace.frame, FRAME_UNKNOWN);
+            assert_eq!(first_segment(&frames(50), TrackId::VIDEO, &WISHES), Some(Duration::from_millis(1_960)));
+            let measured = Measured::of(&frames(50), TrackId::VIDEO, None, &WISHES);
             assert_eq!(measured.pace.frame, Duration::from_millis(40));
             assert!(measured.first_segment <= Duration::from_secs(2));
         }

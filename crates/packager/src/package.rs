@@ -12,13 +12,15 @@ use std::{
 
 use tokio::sync::Notify;
 use tracing::{debug, info};
-use weir_media::{Event, Frame, Live, Subscriber, Track, TrackId, TrackParams, VideoCodec, VideoParams, codec};
+use weir_media::{Event, Frame, Live, Track, TrackId, TrackParams};
 
 use crate::{
     error::Error,
+    intake::Intake,
     measure::{Measured, first_segment},
     running::{Running, Taken},
     session::{Station, make},
+    tracks::{AAC_SOUND, Tracks},
 };
 
 /// How long a track that may come is waited for, after the first frame.
@@ -42,8 +44,7 @@ pub(crate) const POISON: &[u8] = b"a frame that panics";
 pub(crate) struct Package {
     station: Arc<Station>,
     live: Arc<Live>,
-    video: Option<Arc<Track>>,
-    audio: Option<Arc<Track>>,
+    tracks: Tracks,
     state: State,
 }
 
@@ -64,20 +65,20 @@ struct Gathered {
 
 impl Package {
     pub(crate) fn new(station: Arc<Station>, live: Arc<Live>) -> Self {
-        Self { station, live, video: None, audio: None, state: State::Gathering(Gathered::default()) }
+        Self { station, live, tracks: Tracks::default(), state: State::Gathering(Gathered::default()) }
     }
 
     /// Packages until the publish ends, or it is told to finish.
     ///
     /// # Errors
     /// When GStreamer fails, or what is published cannot be packaged.
-    pub(crate) async fn run(mut self, mut events: Subscriber, finish: Arc<Notify>) -> Result<(), Error> {
+    pub(crate) async fn run(mut self, mut events: Intake, finish: Arc<Notify>) -> Result<(), Error> {
         loop {
             let deadline = self.deadline();
             let event = tokio::select! {
                 biased;
                 () = finish.notified() => return self.finish().await,
-                event = events.recv() => event,
+                event = events.next() => event,
                 () = sleep_until(deadline) => {
                     self.gathered(Instant::now()).await?;
                     continue;
@@ -111,23 +112,22 @@ impl Package {
     }
 
     pub(crate) async fn track(&mut self, track: Arc<Track>) -> Result<(), Error> {
-        let slot = match track.id {
-            TrackId::VIDEO => &mut self.video,
-            TrackId::AUDIO => &mut self.audio,
-            other => {
-                debug!(?other, "a track that is not packaged");
-                return Ok(());
-            }
-        };
-        if slot.as_ref().is_some_and(|known| same(known, &track)) {
+        if !track.params.is_video() && ![TrackId::AUDIO, AAC_SOUND].contains(&track.id) {
+            debug!(id = ?track.id, "a track that is not packaged");
             return Ok(());
         }
-        info!(codecs = track.params.rfc6381(), "track");
-        *slot = Some(track.clone());
+        if !self.tracks.set(track.clone()) {
+            return Ok(());
+        }
+        info!(id = track.id.0, codecs = track.params.rfc6381(), "track");
         match &mut self.state {
             // What was gathered of this track had other parameters.
             State::Gathering(gathered) => gathered.forget(track.id),
-            State::Running(_) => self.interrupt().await?,
+            State::Running(running) => {
+                if !running.changed(&track)? {
+                    self.interrupt().await?;
+                }
+            }
         }
         Ok(())
     }
@@ -138,16 +138,19 @@ impl Package {
         match &mut self.state {
             State::Gathering(gathered) => {
                 let arrived = frame.arrived;
-                gathered.take(frame, &mut self.video);
+                gathered.take(frame, &mut self.tracks);
                 self.gathered(arrived).await
             }
             State::Running(running) => {
-                let is_new = frame.track == TrackId::VIDEO && frame.keyframe && running.has_no_pictures();
-                if is_new && self.video.is_some() {
+                if frame.keyframe {
+                    self.tracks.size_of_picture(&frame);
+                }
+                let is_picture = self.tracks.get(frame.track).is_some_and(|track| track.params.is_video());
+                if is_picture && frame.keyframe && running.has_no_pictures() {
                     self.interrupt().await?;
                     return Box::pin(self.frame(frame)).await;
                 }
-                match running.frame(&frame, &self.station)? {
+                match running.frame(&frame, &self.tracks, &self.station)? {
                     Taken::Yes => return Ok(()),
                     Taken::Stalled => debug!("a track stands still"),
                     Taken::Jumped => {
@@ -157,7 +160,7 @@ impl Package {
                 }
                 self.interrupt().await?;
                 if let State::Gathering(gathered) = &mut self.state {
-                    gathered.take(frame, &mut self.video);
+                    gathered.take(frame, &mut self.tracks);
                 }
                 Ok(())
             }
@@ -175,8 +178,9 @@ impl Package {
         let State::Gathering(gathered) = &mut self.state else { return Ok(()) };
         let Some(since) = gathered.since else { return Ok(()) };
         let waited = now.saturating_duration_since(since);
-        let has_keyframe = gathered.has_keyframe();
-        self.station.health.note(|report| report.waits_for_keyframe = self.video.is_some() && !has_keyframe);
+        let pictures = gathered.pictures_of(&self.tracks);
+        let (has_keyframe, has_video) = (!pictures.is_empty(), self.tracks.pictures().next().is_some());
+        self.station.health.note(|report| report.waits_for_keyframe = has_video && !has_keyframe);
         let not_yet = || {
             if waited <= USELESS_MAX {
                 return Ok(());
@@ -187,51 +191,49 @@ impl Package {
         let nothing_announced = !announced.video && !announced.audio;
         let wants_video = announced.video || nothing_announced;
         let wants_audio = announced.audio || nothing_announced;
-        let is_missing = (wants_video && self.video.is_none()) || (wants_audio && self.audio.is_none());
+        let has_audio = self.tracks.sound().is_some();
+        let is_missing = (wants_video && !has_video) || (wants_audio && !has_audio);
         if is_missing && waited < TRACKS_WAIT {
             return Ok(());
         }
-        let mut video = self.video.clone();
-        if video.is_some() && !has_keyframe {
-            if gathered.pictures || waited < PICTURE_WAIT || self.audio.is_none() {
-                return not_yet();
-            }
-            // Pictures were announced, but none comes: go on with sound alone.
-            video = None;
-        }
-        if video.is_none() && !gathered.frames.iter().any(|frame| frame.track == TrackId::AUDIO) {
+        // Where pictures were announced, but none comes: it goes on with sound alone.
+        if has_video && !has_keyframe && (gathered.pictures || waited < PICTURE_WAIT || !has_audio) {
             return not_yet();
         }
-        let make = make(video.as_deref().map(|track| &track.params), self.audio.as_deref().map(|track| &track.params));
-        let is_known = self.station.continued(make).is_some_and(|session| session.timing().is_some());
+        if !has_keyframe && !gathered.frames.iter().any(|frame| frame.track == TrackId::AUDIO) {
+            return not_yet();
+        }
+        let tracks = with_sound(pictures, &self.tracks);
+        let is_known = self.station.continued(make(&tracks)).is_some_and(|session| session.timing().is_some());
         let wishes = self.station.config.wishes();
         let is_late = gathered.is_full() || waited > wishes.target_duration_max + FIRST_SEGMENT_SLACK;
-        if !is_known && video.is_some() && first_segment(&gathered.frames, &wishes).is_none() && !is_late {
+        let lead = lead(&tracks);
+        if !is_known && has_keyframe && first_segment(&gathered.frames, lead, &wishes).is_none() && !is_late {
             // What will be published is known: whoever asks for the playlist from now on waits for it.
-            self.station.session(make)?;
+            self.station.session(make(&tracks))?;
             return Ok(());
         }
-        self.start(video).await
+        self.start(tracks).await
     }
 
-    /// Fixes the timing, makes the lanes, and sends what was gathered through them.
-    async fn start(&mut self, video: Option<Arc<Track>>) -> Result<(), Error> {
+    /// Fixes the timing, makes the lanes, and sends what was gathered through them. The first track leads.
+    async fn start(&mut self, tracks: Vec<Arc<Track>>) -> Result<(), Error> {
         let State::Gathering(gathered) = &mut self.state else { return Ok(()) };
         let mut frames = std::mem::take(&mut gathered.frames);
         // A track that was announced but sent nothing yet is there all the same.
-        let audio = self.audio.clone();
-        let measured = Measured::of(&frames, self.audio.as_deref(), &self.station.config.wishes());
-        let running = Running::start(&self.station, video.as_deref(), audio.as_deref(), &measured)?;
+        let audio = self.tracks.sound().cloned();
+        let measured = Measured::of(&frames, lead(&tracks), audio.as_deref(), &self.station.config.wishes());
+        let running = Running::start(&self.station, &tracks, measured)?;
         self.state = State::Running(Box::new(running));
         while let Some(frame) = frames.pop_front() {
             match &mut self.state {
                 State::Running(running) => {
-                    if running.frame(&frame, &self.station)? != Taken::Yes {
+                    if running.frame(&frame, &self.tracks, &self.station)? != Taken::Yes {
                         self.interrupt().await?;
                         frames.push_front(frame);
                     }
                 }
-                State::Gathering(gathered) => gathered.take(frame, &mut self.video),
+                State::Gathering(gathered) => gathered.take(frame, &mut self.tracks),
             }
         }
         if let State::Running(running) = &mut self.state {
@@ -243,24 +245,25 @@ impl Package {
     /// The publish ended. What is there is shown, however short.
     pub(crate) async fn finish(mut self) -> Result<(), Error> {
         if let State::Gathering(gathered) = &self.state {
-            let video = self.video.clone().filter(|_| gathered.has_keyframe());
-            if video.is_some() || gathered.frames.iter().any(|frame| frame.track == TrackId::AUDIO) {
-                self.start(video).await?;
+            let pictures = gathered.pictures_of(&self.tracks);
+            if !pictures.is_empty() || gathered.frames.iter().any(|frame| frame.track == TrackId::AUDIO) {
+                let tracks = with_sound(pictures, &self.tracks);
+                self.start(tracks).await?;
             }
         }
         self.interrupt().await
     }
 }
 
-/// Whether two versions of a track are the same to a muxer. Where the configuration has no size, frames tell it, and
-/// the one with a size is kept.
-fn same(known: &Track, new: &Track) -> bool {
-    match (&known.params, &new.params) {
-        (TrackParams::Video(known), TrackParams::Video(new)) if new.width == 0 => {
-            known.codec == new.codec && known.config == new.config
-        }
-        (known, new) => known == new,
-    }
+/// The pictures, best first, then the publisher's sound, then what is made of that.
+fn with_sound(pictures: Vec<Arc<Track>>, tracks: &Tracks) -> Vec<Arc<Track>> {
+    let made = tracks.get(AAC_SOUND).filter(|_| tracks.sound().is_some());
+    pictures.into_iter().chain(tracks.sound().cloned()).chain(made.cloned()).collect()
+}
+
+/// The track that leads.
+fn lead(tracks: &[Arc<Track>]) -> TrackId {
+    tracks.first().map_or(TrackId::AUDIO, |track| track.id)
 }
 
 async fn sleep_until(deadline: Option<Instant>) {
@@ -271,16 +274,15 @@ async fn sleep_until(deadline: Option<Instant>) {
 }
 
 impl Gathered {
-    fn take(&mut self, frame: Frame, video: &mut Option<Arc<Track>>) {
+    fn take(&mut self, frame: Frame, tracks: &mut Tracks) {
         self.since.get_or_insert(frame.arrived);
-        if frame.track == TrackId::VIDEO {
+        if tracks.get(frame.track).is_none_or(|track| track.params.is_video()) && frame.track != TrackId::AUDIO {
             self.pictures = true;
-            let has_keyframe = self.has_keyframe();
-            if !has_keyframe && !frame.keyframe {
+            if !frame.keyframe && !self.has_keyframe_of(frame.track) {
                 return;
             }
             if frame.keyframe {
-                size_of_picture(video, &frame);
+                tracks.size_of_picture(&frame);
             }
         }
         while self.is_full()
@@ -297,31 +299,24 @@ impl Gathered {
         self.bytes = self.frames.iter().map(|frame| frame.data.len()).sum();
     }
 
-    fn has_keyframe(&self) -> bool {
-        self.frames.iter().any(|frame| frame.track == TrackId::VIDEO && frame.keyframe)
+    fn has_keyframe_of(&self, track: TrackId) -> bool {
+        self.frames.iter().any(|frame| frame.track == track && frame.keyframe)
+    }
+
+    /// The layers of which there is a keyframe, best first, and of the best one's codec.
+    fn pictures_of(&self, tracks: &Tracks) -> Vec<Arc<Track>> {
+        let codec = |track: &Track| match &track.params {
+            TrackParams::Video(video) => Some(video.codec),
+            TrackParams::Audio(_) => None,
+        };
+        let mut pictures: Vec<_> = tracks.pictures().filter(|track| self.has_keyframe_of(track.id)).cloned().collect();
+        let best = pictures.first().and_then(|track| codec(track));
+        pictures.retain(|track| codec(track) == best);
+        pictures
     }
 
     fn is_full(&self) -> bool {
         self.frames.len() >= GATHERED_FRAMES_MAX || self.bytes >= GATHERED_BYTES_MAX
-    }
-}
-
-/// Where the configuration record has no picture size, a keyframe tells it.
-fn size_of_picture(video: &mut Option<Arc<Track>>, frame: &Frame) {
-    let Some(track) = video else { return };
-    let TrackParams::Video(params) = &track.params else { return };
-    if params.width != 0 {
-        return;
-    }
-    let size = match params.codec {
-        VideoCodec::Vp8 => codec::vp8_dimensions(&frame.data),
-        VideoCodec::Vp9 => codec::vp9_dimensions(&frame.data),
-        VideoCodec::Av1 => codec::av1_dimensions(&frame.data),
-        VideoCodec::H264 | VideoCodec::Hevc => None,
-    };
-    if let Some((width, height)) = size {
-        let params = VideoParams { width, height, ..params.clone() };
-        *video = Some(Arc::new(Track { id: track.id, params: TrackParams::Video(params) }));
     }
 }
 
@@ -340,7 +335,7 @@ mod tests {
             let time = Timestamp::from_millis(at * 20);
             let (track, arrived) = (TrackId::AUDIO, Instant::now());
             let sound = Frame { track, pts: time, dts: time, keyframe: true, arrived, data: data.clone() };
-            gathered.take(sound, &mut None);
+            gathered.take(sound, &mut Tracks::default());
             assert!(gathered.bytes <= GATHERED_BYTES_MAX + data.len());
         }
         assert_eq!(gathered.bytes, gathered.frames.len() * data.len());

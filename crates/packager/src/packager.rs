@@ -11,7 +11,7 @@ use tokio::{sync::Notify, task::JoinHandle};
 use tracing::Instrument as _;
 use weir_media::{Live, Subscriber};
 
-use crate::{error::Error, package::Package, session::Station};
+use crate::{error::Error, intake::Intake, package::Package, session::Station};
 
 /// All that may be said to a packager.
 pub(crate) enum Msg {
@@ -48,8 +48,9 @@ impl Actor for Packager {
 
     async fn pre_start(&self, me: ActorRef<Msg>, args: Args) -> Result<State, ActorProcessingErr> {
         let finish = Arc::new(Notify::new());
+        let events = Intake::new(args.live.clone(), args.events, args.station.repair.clone());
         let package = Package::new(args.station, args.live);
-        let work = tokio::spawn(package.run(args.events, finish.clone()).in_current_span());
+        let work = tokio::spawn(package.run(events, finish.clone()).in_current_span());
         let intake = tokio::spawn(async move {
             let mut work = Aborting(work);
             let result = match (&mut work.0).await {

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use weir_hls::{Part, RenditionId, RenditionSpec, Store, StreamWriter, Timing};
 use weir_identity::{ChannelName, PublishId};
-use weir_media::{AudioCodec, TrackParams, VideoCodec};
+use weir_media::{AudioCodec, Track, TrackId, TrackParams, VideoCodec};
 
 use crate::{config::Config, error::Error, health::Health, repair::Workers, spool::Spool};
 
@@ -97,6 +97,11 @@ pub(crate) struct Session {
 }
 
 impl Session {
+    /// What it is for.
+    pub(crate) fn make(&self) -> Make {
+        self.make
+    }
+
     /// The durations it keeps to, once they are fixed.
     pub(crate) fn timing(&self) -> Option<Timing> {
         self.timing.get().copied()
@@ -107,6 +112,16 @@ impl Session {
         if self.timing.set(timing).is_ok() {
             self.writer.describe(timing, renditions);
         }
+    }
+
+    /// The renditions it has, once it is described.
+    pub(crate) fn renditions(&self) -> Vec<RenditionId> {
+        self.writer.stream().renditions().into_iter().map(|spec| spec.id).collect()
+    }
+
+    /// Adds a rendition that begins with segment `msn`, after the durations were fixed.
+    pub(crate) fn add(&self, rendition: RenditionSpec, msn: u64) {
+        self.writer.add(rendition, msn);
     }
 
     /// Where its media ends on its timeline.
@@ -158,15 +173,15 @@ impl Session {
 }
 
 /// The make of a publish with these tracks.
-pub(crate) fn make(video: Option<&TrackParams>, audio: Option<&TrackParams>) -> Make {
+pub(crate) fn make(tracks: &[Arc<Track>]) -> Make {
     Make {
-        video: video.and_then(|params| match params {
+        video: tracks.iter().find_map(|track| match &track.params {
             TrackParams::Video(video) => Some(video.codec),
             TrackParams::Audio(_) => None,
         }),
-        audio: audio.and_then(|params| match params {
-            TrackParams::Audio(audio) => Some(audio.codec),
-            TrackParams::Video(_) => None,
+        audio: tracks.iter().find_map(|track| match &track.params {
+            TrackParams::Audio(audio) if track.id == TrackId::AUDIO => Some(audio.codec),
+            _ => None,
         }),
     }
 }

@@ -298,7 +298,9 @@ mod tests {
         let (registry, channel) = (Registry::new(9), ChannelName::parse("anna").expect("a good name"));
         let publish = || -> Publisher {
             let (channel, conflict) = (channel.clone(), Conflict::TakeOver);
-            registry.publish(Publish { channel, key: KeyId::new(), conflict, private: false, protocol: "rtmp" }).expect("there is room")
+            registry
+                .publish(Publish { channel, key: KeyId::new(), conflict, private: false, protocol: "rtmp" })
+                .expect("there is room")
         };
         let (older, newer) = (publish(), publish());
         let store = Store::new(Limits::default());

@@ -13,7 +13,7 @@
 
 use std::time::{Duration, Instant};
 
-use weir_media::Timestamp;
+use weir_media::{Timestamp, TrackId};
 
 /// Going back by more than this is a jump.
 const BACK_MAX_NANOS: i64 = 1_000_000_000;
@@ -66,15 +66,23 @@ impl Placed {
 pub(crate) struct Timeline {
     base: Duration,
     origin: Timestamp,
-    video: Option<Last>,
+    /// The newest frame of each layer.
+    pictures: Vec<(TrackId, Last)>,
     /// Usual length of a video frame, in ticks.
     video_frame: u64,
-    audio: Option<Last>,
+    sounds: Vec<(TrackId, Sound)>,
     audio_hz: u32,
-    /// Where the next frame of sound goes, in samples.
-    audio_next: u64,
+}
+
+/// One track of sound.
+#[derive(Debug)]
+struct Sound {
+    last: Option<Last>,
+    hz: u32,
+    /// Where the next frame goes, in samples.
+    next: u64,
     /// Mean of how far the publisher's times are ahead of ours.
-    audio_ahead: i64,
+    ahead: i64,
 }
 
 /// The newest frame of a track.
@@ -94,20 +102,33 @@ impl Timeline {
         Self {
             base,
             origin,
-            video: None,
+            pictures: Vec::new(),
             video_frame: time_to_ticks(video_frame, VIDEO_HZ).max(1),
-            audio: None,
+            sounds: Vec::new(),
             audio_hz: audio_hz.max(1),
-            audio_next: 0,
-            audio_ahead: 0,
+        }
+    }
+
+    /// Says that the sound of a track has another rate of samples.
+    pub(crate) fn sound(&mut self, track: TrackId, hz: u32) {
+        self.sounds.retain(|(known, _)| *known != track);
+        self.sounds.push((track, Sound { last: None, hz: hz.max(1), next: 0, ahead: 0 }));
+    }
+
+    /// Forgets where a track was: it went, and may come back anywhere.
+    pub(crate) fn forget(&mut self, track: TrackId) {
+        self.pictures.retain(|(known, _)| *known != track);
+        for (_, sound) in self.sounds.iter_mut().filter(|(known, _)| *known == track) {
+            (sound.last, sound.ahead) = (None, 0);
         }
     }
 
     /// Places a picture.
-    pub(crate) fn video(&mut self, dts: Timestamp, pts: Timestamp, arrived: Instant) -> Place {
-        let Some(wanted) = self.wanted(dts) else { return self.before(self.video, dts, arrived) };
+    pub(crate) fn video(&mut self, track: TrackId, dts: Timestamp, pts: Timestamp, arrived: Instant) -> Place {
+        let last = self.pictures.iter().find(|(known, _)| *known == track).map(|(_, last)| *last);
+        let Some(wanted) = self.wanted(dts) else { return self.before(last, dts, arrived) };
         let wanted = time_to_ticks(wanted, VIDEO_HZ);
-        let ticks = match self.video {
+        let ticks = match last {
             None => wanted,
             Some(last) => {
                 if jumps(&last, dts, arrived) {
@@ -126,58 +147,25 @@ impl Timeline {
                 }
             }
         };
-        self.video = Some(Last { dts, arrived, ticks });
+        self.pictures.retain(|(known, _)| *known != track);
+        self.pictures.push((track, Last { dts, arrived, ticks }));
         let ahead = Duration::from_nanos(pts.since(dts).clamp(0, REORDER_MAX_NANOS) as u64);
         let composition_offset = u32::try_from(round_to_ticks(ahead, VIDEO_HZ)).unwrap_or(0);
         Place::At(Placed { at: ticks_to_time(ticks, VIDEO_HZ), composition_offset })
     }
 
     /// Places a stretch of sound of so many samples.
-    pub(crate) fn audio(&mut self, pts: Timestamp, samples: u32, arrived: Instant) -> Place {
-        let Some(wanted) = self.wanted(pts) else { return self.before(self.audio, pts, arrived) };
-        if let Some(last) = self.audio {
-            if jumps(&last, pts, arrived) {
-                return Place::Jump;
-            }
-            let ahead = nanos(wanted) - nanos(ticks_to_time(self.audio_next, self.audio_hz));
-            if pts.since(last.dts) == 0 {
-                // It stands still, and so tells nothing.
-            } else if ahead < -BACK_MAX_NANOS {
-                return Place::Jump;
-            } else if ahead > SOUND_HOLE_NANOS {
-                self.audio_next = round_to_ticks(wanted, self.audio_hz);
-                self.audio_ahead = 0;
-            } else if ahead < -SOUND_HOLE_NANOS {
-                self.audio = Some(Last { dts: pts, arrived, ..last });
-                return Place::Nowhere;
-            } else {
-                self.audio_ahead += (ahead - self.audio_ahead) / SOUND_MEAN;
-                if self.audio_ahead.abs() > SOUND_DRIFT_NANOS {
-                    self.nudge(samples);
-                }
-            }
-        } else {
-            self.audio_next = round_to_ticks(wanted, self.audio_hz);
-        }
-        let ticks = self.audio_next;
-        self.audio_next += u64::from(samples.max(1));
-        self.audio = Some(Last { dts: pts, arrived, ticks });
-        Place::At(Placed { at: ticks_to_time(ticks, self.audio_hz), composition_offset: 0 })
-    }
-
-    /// Moves the sound a little towards the publisher's times.
-    fn nudge(&mut self, samples: u32) {
-        // Less than the frame before lasts, so that this one stays behind it.
-        let room = self.audio.map_or(0, |last| self.audio_next.saturating_sub(last.ticks + 1));
-        let most = u64::from(samples / 8).min(room);
-        let step = time_to_ticks(Duration::from_nanos(SOUND_NUDGE_NANOS as u64), self.audio_hz).min(most);
-        let moved = nanos(ticks_to_time(step, self.audio_hz));
-        if self.audio_ahead > 0 {
-            self.audio_next += step;
-            self.audio_ahead -= moved;
-        } else {
-            self.audio_next -= step;
-            self.audio_ahead += moved;
+    pub(crate) fn audio(&mut self, track: TrackId, pts: Timestamp, samples: u32, arrived: Instant) -> Place {
+        let wanted = self.wanted(pts);
+        let known = self.sounds.iter().position(|(known, _)| *known == track);
+        let at = known.unwrap_or_else(|| {
+            let hz = self.audio_hz;
+            self.sound(track, hz);
+            self.sounds.len() - 1
+        });
+        match wanted {
+            Some(wanted) => self.sounds[at].1.place(wanted, pts, samples, arrived),
+            None => self.before(self.sounds[at].1.last, pts, arrived),
         }
     }
 
@@ -192,6 +180,56 @@ impl Timeline {
             Some(last) if jumps(&last, time, arrived) => Place::Jump,
             _ if self.origin.since(time) > BACK_MAX_NANOS => Place::Jump,
             _ => Place::Nowhere,
+        }
+    }
+}
+
+impl Sound {
+    /// Places a stretch that is wanted there.
+    fn place(&mut self, wanted: Duration, pts: Timestamp, samples: u32, arrived: Instant) -> Place {
+        if let Some(last) = self.last {
+            if jumps(&last, pts, arrived) {
+                return Place::Jump;
+            }
+            let ahead = nanos(wanted) - nanos(ticks_to_time(self.next, self.hz));
+            if pts.since(last.dts) == 0 {
+                // It stands still, and so tells nothing.
+            } else if ahead < -BACK_MAX_NANOS {
+                return Place::Jump;
+            } else if ahead > SOUND_HOLE_NANOS {
+                self.next = round_to_ticks(wanted, self.hz);
+                self.ahead = 0;
+            } else if ahead < -SOUND_HOLE_NANOS {
+                self.last = Some(Last { dts: pts, arrived, ..last });
+                return Place::Nowhere;
+            } else {
+                self.ahead += (ahead - self.ahead) / SOUND_MEAN;
+                if self.ahead.abs() > SOUND_DRIFT_NANOS {
+                    self.nudge(samples);
+                }
+            }
+        } else {
+            self.next = round_to_ticks(wanted, self.hz);
+        }
+        let ticks = self.next;
+        self.next += u64::from(samples.max(1));
+        self.last = Some(Last { dts: pts, arrived, ticks });
+        Place::At(Placed { at: ticks_to_time(ticks, self.hz), composition_offset: 0 })
+    }
+
+    /// Moves the sound a little towards the publisher's times.
+    fn nudge(&mut self, samples: u32) {
+        // Less than the frame before lasts, so that this one stays behind it.
+        let room = self.last.map_or(0, |last| self.next.saturating_sub(last.ticks + 1));
+        let most = u64::from(samples / 8).min(room);
+        let step = time_to_ticks(Duration::from_nanos(SOUND_NUDGE_NANOS as u64), self.hz).min(most);
+        let moved = nanos(ticks_to_time(step, self.hz));
+        if self.ahead > 0 {
+            self.next += step;
+            self.ahead -= moved;
+        } else {
+            self.next -= step;
+            self.ahead += moved;
         }
     }
 }
@@ -257,7 +295,7 @@ mod tests {
                 }
                 before = at;
                 let time = Timestamp::from_millis(5_000 + at);
-                match timeline.video(time, time, now) {
+                match timeline.video(TrackId::VIDEO, time, time, now) {
                     Place::At(placed) => format!("{}", ms(placed.at).round()),
                     Place::Nowhere => "-".into(),
                     Place::Jump => "jump".into(),
@@ -300,7 +338,7 @@ mod tests {
     fn reordered_pictures_keep_both_times() {
         let mut timeline = timeline();
         let now = Instant::now();
-        let place = timeline.video(Timestamp::from_millis(5_000), Timestamp::from_millis(5_067), now);
+        let place = timeline.video(TrackId::VIDEO, Timestamp::from_millis(5_000), Timestamp::from_millis(5_067), now);
         let Place::At(placed) = place else { panic!("{place:?}") };
         assert_eq!((ms(placed.at), placed.composition_offset), (0.0, 6030));
         assert_eq!(ms(placed.shown()).round(), 67.0);
@@ -314,7 +352,7 @@ mod tests {
         let mut nowhere = 0;
         for at in times {
             let now = start + Duration::from_millis(at.max(0) as u64);
-            match timeline.audio(Timestamp::from_millis(5_000 + at), 1024, now) {
+            match timeline.audio(TrackId::AUDIO, Timestamp::from_millis(5_000 + at), 1024, now) {
                 Place::At(placed) => ticks.push(time_to_ticks(placed.at, 48_000)),
                 Place::Nowhere => nowhere += 1,
                 Place::Jump => panic!("a jump at {at}"),
@@ -364,11 +402,11 @@ mod tests {
                 at += step;
                 now += Duration::from_millis(waited);
                 let dts = Timestamp::from_millis(at);
-                if let Place::At(placed) = timeline.video(dts, dts.offset(offset * 1_000_000), now) {
+                if let Place::At(placed) = timeline.video(TrackId::VIDEO, dts, dts.offset(offset * 1_000_000), now) {
                     prop_assert!(placed.at > video);
                     video = placed.at;
                 }
-                if let Place::At(placed) = timeline.audio(dts, 1024, now) {
+                if let Place::At(placed) = timeline.audio(TrackId::AUDIO, dts, 1024, now) {
                     prop_assert!(placed.at > audio);
                     audio = placed.at;
                 }
@@ -385,8 +423,8 @@ mod tests {
             let mut timeline = timeline();
             let now = Instant::now();
             for nanos in times {
-                let _ = timeline.video(Timestamp::from_nanos(nanos), Timestamp::from_nanos(nanos ^ 7), now);
-                let _ = timeline.audio(Timestamp::from_nanos(nanos), u32::MAX, now);
+                let _ = timeline.video(TrackId::VIDEO, Timestamp::from_nanos(nanos), Timestamp::from_nanos(nanos ^ 7), now);
+                let _ = timeline.audio(TrackId::AUDIO, Timestamp::from_nanos(nanos), u32::MAX, now);
             }
         }
     }

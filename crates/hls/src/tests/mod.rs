@@ -5,6 +5,7 @@ mod directives;
 mod durations;
 mod hints;
 mod hygiene;
+mod layers;
 mod parts;
 mod variants;
 mod waiting;

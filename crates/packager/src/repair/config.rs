@@ -17,6 +17,8 @@ pub struct Config {
     pub video_max: usize,
     /// Whether pictures are converted at all.
     pub video: bool,
+    /// Whether HLS players get AAC beside the Opus of a browser's stream. Those of Apple take no Opus.
+    pub aac_for_hls: bool,
     /// Bitrate of sound that is made, in bits a second: 32 000 to 320 000.
     pub sound_bitrate: u32,
     /// Whether Opus carries what is needed to hide a lost packet. It costs quality where none is lost.
@@ -25,7 +27,15 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { enabled: true, sound_max: 64, video_max: 0, video: true, sound_bitrate: 128_000, opus_fec: false }
+        Self {
+            enabled: true,
+            sound_max: 64,
+            video_max: 0,
+            video: true,
+            aac_for_hls: true,
+            sound_bitrate: 128_000,
+            opus_fec: false,
+        }
     }
 }
 

@@ -132,6 +132,11 @@ impl Repair for Workers {
 }
 
 impl Workers {
+    /// Whether Opus is to be made to AAC for HLS players.
+    pub(crate) fn wants_aac(&self) -> bool {
+        self.0.config.enabled && self.0.config.aac_for_hls
+    }
+
     fn start(&self, live: &Arc<Live>, want: Want, track: TrackId) -> Result<Making, Unavailable> {
         let inner = &self.0;
         let slots = if making::is_sound(want) { &inner.sound } else { &inner.video };

@@ -61,7 +61,8 @@ fn workers() -> Workers {
 
 fn publish() -> Publisher {
     let channel = ChannelName::parse("anna").expect("a good name");
-    let publish = Publish { channel, key: KeyId::new(), conflict: Conflict::TakeOver, private: false, protocol: "rtmp" };
+    let publish =
+        Publish { channel, key: KeyId::new(), conflict: Conflict::TakeOver, private: false, protocol: "rtmp" };
     Registry::new(9).publish(publish).expect("there is room")
 }
 

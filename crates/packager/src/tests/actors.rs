@@ -71,7 +71,8 @@ impl House {
 
     fn publish(&self, stream: &Stream, name: &str, clips: &[&Clip]) -> Publisher {
         let channel = ChannelName::parse(name).expect("a good name");
-        let publish = Publish { channel, key: KeyId::new(), conflict: Conflict::TakeOver, private: false, protocol: "rtmp" };
+        let publish =
+            Publish { channel, key: KeyId::new(), conflict: Conflict::TakeOver, private: false, protocol: "rtmp" };
         let publisher = self.registry.publish(publish).expect("there is room");
         let live = publisher.live();
         stream.actor.cast(Msg::Publish(live.clone(), live.subscribe())).expect("it runs");

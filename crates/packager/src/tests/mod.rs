@@ -28,7 +28,13 @@ fn channel() -> ChannelName {
 }
 
 fn publish(registry: &Registry) -> Publisher {
-    let publish = Publish { channel: channel(), key: KeyId::new(), conflict: Conflict::TakeOver, private: false, protocol: "rtmp" };
+    let publish = Publish {
+        channel: channel(),
+        key: KeyId::new(),
+        conflict: Conflict::TakeOver,
+        private: false,
+        protocol: "rtmp",
+    };
     registry.publish(publish).expect("there is room")
 }
 
