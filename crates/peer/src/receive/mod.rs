@@ -10,6 +10,8 @@
 mod decoding;
 pub mod depacketize;
 mod feedback;
+#[doc(hidden)]
+pub mod fuzz;
 mod keyframes;
 mod layers;
 mod missing;

@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use rtc::rtcp::{goodbye::Goodbye, packet::unmarshal, sender_report::SenderReport};
-use weir_media::{Frame, Track, TrackId, TrackParams, VideoParams, codec};
+use weir_media::{Frame, Timestamp, Track, TrackId, TrackParams, VideoParams, codec};
 
 use super::{
     LayerStats, Output, Stats,
@@ -49,6 +49,8 @@ pub struct Receiver {
     /// Frames of layers whose track is not decided yet.
     gathered: Vec<(usize, Frame, Option<TrackParams>)>,
     gathered_bytes: usize,
+    /// The latest decoding time that each track was given.
+    decoded: Vec<(TrackId, Timestamp)>,
     arrived: Vec<Arrived>,
     numbers: Vec<u16>,
     out: VecDeque<Output>,
@@ -92,6 +94,7 @@ impl Receiver {
             twcc_at: None,
             gathered: Vec::new(),
             gathered_bytes: 0,
+            decoded: Vec::new(),
             arrived: Vec::new(),
             numbers: Vec::new(),
             out: VecDeque::new(),
@@ -133,6 +136,7 @@ impl Receiver {
         } else if state.ssrc != header.ssrc {
             // Its first packet, or the peer began the layer anew.
             (state.ssrc, state.stream) = (header.ssrc, None);
+            self.timeline.restart(if state.video { Source::Layer(layer) } else { Source::Sound });
         }
         if state.stream.is_none() && repaired {
             return;
@@ -318,7 +322,23 @@ impl Receiver {
             state.announced = Some(track);
             self.out.push_back(Output::Track(Track { id: track, params }));
         }
-        self.out.push_back(Output::Frame(Frame { track, ..frame }));
+        let (pts, dts) = self.in_order(track, frame.pts, frame.dts);
+        self.out.push_back(Output::Frame(Frame { track, pts, dts, ..frame }));
+    }
+
+    /// The times of a track's next frame. Those of one layer grow; but a track whose layer changes may get a picture again
+    /// that it had from the other one.
+    fn in_order(&mut self, track: TrackId, pts: Timestamp, dts: Timestamp) -> (Timestamp, Timestamp) {
+        let Some((_, last)) = self.decoded.iter_mut().find(|(known, _)| *known == track) else {
+            self.decoded.push((track, dts));
+            return (pts, dts);
+        };
+        if dts > *last {
+            *last = dts;
+            return (pts, dts);
+        }
+        *last = last.offset(1);
+        (pts.max(*last), *last)
     }
 
     fn track(&self, layer: usize) -> Option<TrackId> {

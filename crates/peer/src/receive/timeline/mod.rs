@@ -49,6 +49,8 @@ pub(super) struct Timeline {
     sound_numbers: Unwrapper32,
     sound: Option<Line>,
     sound_report: Option<Report>,
+    /// The next timestamp of the sound is of another line.
+    sound_anew: bool,
     /// The line that all layers share. Its ticks are those of the layer that came first.
     pictures: Option<Line>,
     pictures_report: Option<Report>,
@@ -79,6 +81,7 @@ impl Timeline {
             sound_numbers: Unwrapper32::default(),
             sound: None,
             sound_report: None,
+            sound_anew: false,
             pictures: None,
             pictures_report: None,
             layers: (0..layers).map(|_| Layer::default()).collect(),
@@ -93,6 +96,18 @@ impl Timeline {
             Source::Sound => self.sound(timestamp, arrived),
             Source::Layer(layer) => self.picture(layer, timestamp, arrived),
         })
+    }
+
+    /// A stream begins anew: its next timestamp has nothing to do with those before.
+    pub(super) fn restart(&mut self, source: Source) {
+        match source {
+            Source::Sound => self.sound_anew = self.sound.is_some(),
+            Source::Layer(layer) => {
+                if let Some(layer) = self.layers.get_mut(layer) {
+                    *layer = Layer::default();
+                }
+            }
+        }
     }
 
     /// A sender report: the moment `ntp` (RFC 3550 §4, 32.32 bits) has this RTP timestamp.
@@ -113,9 +128,12 @@ impl Timeline {
     }
 
     fn sound(&mut self, timestamp: u32, arrived: i64) -> i64 {
+        if self.sound_anew {
+            self.sound_numbers = Unwrapper32::default();
+        }
         let ticks = self.sound_numbers.unwrap(timestamp);
         let line = self.sound.get_or_insert_with(|| Line::new(SOUND_RATE, ticks, arrived));
-        if !line.believes(ticks, arrived) {
+        if std::mem::take(&mut self.sound_anew) || !line.believes(ticks, arrived) {
             line.break_off(ticks, arrived);
             self.sound_report = None;
         }
@@ -126,8 +144,11 @@ impl Timeline {
         let Some(layer) = self.layers.get_mut(layer) else { return arrived };
         let own = layer.numbers.unwrap(timestamp);
         let line = self.pictures.get_or_insert_with(|| Line::new(PICTURE_RATE, own, arrived));
-        let first = self.recent.is_empty();
-        let guess = || own - if first { own } else { nearest(&self.recent, line.expected(arrived)) };
+        let guess = || match self.recent.is_empty() {
+            true => 0,
+            false if self.simulcast => own - nearest(&self.recent, line.expected(arrived)),
+            false => own - line.expected(arrived),
+        };
         let mut ahead = *layer.ahead.get_or_insert_with(guess);
         if !line.believes(own - ahead, arrived) {
             ahead = own - line.expected(arrived);
