@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use weir_control::{Presence, Store, api, auth::Auth, first_start, playback::PlaybackTokens};
 use weir_edge::whep::{self, Whep};
-use weir_identity::KeySecret;
+use weir_ingest::whip::Whip;
 use weir_media::Registry;
 use weir_packager::{
     Spool,
@@ -35,7 +35,7 @@ use crate::{
     },
     tls,
     webrtc::WebRtc,
-    wiring::{admin::Admin, gate::Gate, history::History, origin, presence::Streams, revoked::Revoked},
+    wiring::{access::Signed, admin::Admin, gate::Gate, history::History, origin, presence::Streams, revoked::Revoked},
 };
 
 /// Runs the server until it is told to stop.
@@ -72,15 +72,27 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
     registry.keep_gops(true);
     let playlists = weir_hls::Store::new(config.playlist_limits());
     let repair = Workers::new(config.repair.clone(), Program::this(&["worker", "repair"]));
+    let playback = PlaybackTokens::new(&secret);
+    let access: Arc<dyn weir_edge::Access> = Arc::new(Signed(playback.clone()));
     let whep = Whep::new(whep::Args {
+        access: Some(access.clone()),
         config: config.edge.whep.clone(),
         registry: registry.clone(),
-        sockets: webrtc.sockets,
-        certificate: webrtc.certificate,
+        sockets: webrtc.sockets.clone(),
+        certificate: webrtc.certificate.clone(),
         ice_servers: config.webrtc.ice_servers.clone(),
         repair: Some(Arc::new(repair.clone())),
         grace_time: config.streams.grace_time,
     });
+    let gate = Arc::new(Gate::new(store.clone(), secret.clone()));
+    let whip = Whip::new(
+        config.ingest.whip.clone(),
+        gate.clone(),
+        registry.clone(),
+        webrtc.sockets,
+        webrtc.certificate,
+        config.webrtc.ice_servers.clone(),
+    );
     let revoked = Revoked::default();
     let streams = Streams {
         playlists: playlists.clone(),
@@ -88,7 +100,8 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
         revoked: revoked.clone(),
         whep: Some(whep.clone()),
     };
-    let tree = Tree::start(&config, certificate.clone(), &store, &secret, &streams, &repair, &revoked, &health).await?;
+    let publishing = Publishing { tls: certificate.clone(), gate, whip: whip.clone() };
+    let tree = Tree::start(&config, publishing, &store, &streams, &repair, &revoked, &health).await?;
     let addresses = sockets.addresses(&config, tree.rtmp.address)?;
 
     let first = first_start::run(&*store, &secret, &config.first_start).await?;
@@ -105,12 +118,12 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
     let auth = Auth::open(store.clone(), &secret, config.auth.clone()).await?;
     tokio::spawn(auth.clone().rotate_keys(secret.clone()));
     let places = Arc::new(addresses.clone());
-    let playback = PlaybackTokens::new(&secret);
     let site = pages::router()
         .merge(api::router(api::Api { store, presence, auth, places, secret, playback }))
         .merge(whep::router(whep))
+        .merge(whip.router())
         .layer(from_fn(origin::seen));
-    let edge = weir_edge::service(playlists);
+    let edge = weir_edge::service(playlists, Some(access));
     let stop_http = CancellationToken::new();
     let http = tokio::spawn(weir_edge::serve(listeners, edge, site, config.edge.clone(), stop_http.clone()));
 
@@ -168,6 +181,13 @@ impl Sockets {
     }
 }
 
+/// How publishers reach this server.
+struct Publishing {
+    tls: Option<Arc<rustls::ServerConfig>>,
+    gate: Arc<Gate>,
+    whip: Whip<Gate>,
+}
+
 /// The running supervision tree.
 struct Tree {
     root: ActorRef<root::Msg>,
@@ -178,9 +198,8 @@ struct Tree {
 impl Tree {
     async fn start(
         config: &Config,
-        tls: Option<Arc<rustls::ServerConfig>>,
+        publishing: Publishing,
         store: &Arc<dyn Store>,
-        secret: &KeySecret,
         streams: &Streams,
         repair: &Workers,
         revoked: &Revoked,
@@ -198,8 +217,8 @@ impl Tree {
         streams.registry.observe(publishes);
         let arguments = root::Arguments {
             ingest: config.ingest.clone(),
-            tls,
-            gate: Arc::new(Gate::new(store.clone(), secret.clone())),
+            tls: publishing.tls,
+            gate: publishing.gate,
             registry: streams.registry.clone(),
             streams: streams::Arguments {
                 packager: config.packager(),
@@ -210,6 +229,7 @@ impl Tree {
             },
             current,
             whep,
+            whip: Some(publishing.whip),
             health: health.clone(),
         };
         let (root, _) = Actor::spawn(None, Root, arguments).await.map_err(|error| match error {

@@ -1,8 +1,8 @@
-//! The root of the tree: owns the RTMP listener and the owner of the streams.
+//! The root of the tree: owns the RTMP listener, and the owners of the streams and of whoever comes over WebRTC.
 //!
 //! Owner: `serve`, which starts it and stops it. Restart: never; without it the server ends.
-//! Children: the RTMP listener, `streams` and the owner of viewers over WebRTC, each started again by [`RESTART`]. One
-//! that is given up makes the server not ready; whatever else runs goes on.
+//! Children: the RTMP listener, `streams`, the owners of viewers and of publishers over WebRTC, each started again by
+//! [`RESTART`]. One that is given up makes the server not ready; whatever else runs goes on.
 
 use std::{sync::Arc, time::Instant};
 
@@ -11,7 +11,7 @@ use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort, Super
 use tokio::task::JoinHandle;
 use tracing::error;
 use weir_edge::Whep;
-use weir_ingest::Listeners;
+use weir_ingest::{Listeners, whip::Whip};
 use weir_media::Registry;
 use weir_supervise::{Decision, Failures, Restart, decide};
 
@@ -44,6 +44,8 @@ pub(crate) enum Msg {
     StartStreams,
     /// Start the owner of the viewers over WebRTC again.
     StartWhep,
+    /// Start the owner of the publishers over WebRTC again.
+    StartWhip,
 }
 
 /// What the children are made of.
@@ -57,6 +59,8 @@ pub(crate) struct Arguments {
     pub(crate) current: Arc<ArcSwapOption<ActorRef<streams::Msg>>>,
     /// Viewers over WebRTC.
     pub(crate) whep: Option<Whep>,
+    /// Publishers over WebRTC.
+    pub(crate) whip: Option<Whip<Gate>>,
     pub(crate) health: Health,
 }
 
@@ -70,6 +74,8 @@ pub(crate) struct State {
     streams_failures: Failures,
     whep: Option<ActorCell>,
     whep_failures: Failures,
+    whip: Option<ActorCell>,
+    whip_failures: Failures,
     draining: bool,
     /// Ends when the last publisher has gone, once draining began.
     publishers: Option<JoinHandle<()>>,
@@ -83,13 +89,14 @@ impl Actor for Root {
     async fn pre_start(&self, me: ActorRef<Msg>, mut arguments: Arguments) -> Result<State, ActorProcessingErr> {
         let streams = start_streams(&me, &arguments).await?;
         let whep = start_whep(&me, &arguments).await?;
+        let whip = start_whip(&me, &arguments).await?;
         let rtmp = start_rtmp(&me, &arguments).await?;
         // Started again, it listens where it did, also when the system chose the port.
         arguments.ingest.rtmp.listen = rtmp.address;
         if let Some(address) = rtmp.tls_address {
             arguments.ingest.rtmp.tls_listen = address;
         }
-        let (rtmp_failures, streams_failures, whep_failures) = Default::default();
+        let (rtmp_failures, streams_failures, whep_failures, whip_failures) = Default::default();
         Ok(State {
             arguments,
             rtmp,
@@ -98,6 +105,8 @@ impl Actor for Root {
             streams_failures,
             whep,
             whep_failures,
+            whip,
+            whip_failures,
             draining: false,
             publishers: None,
         })
@@ -129,7 +138,11 @@ impl Actor for Root {
                 Ok(whep) => state.whep = whep,
                 Err(error) => state.whep_ended(&me, &error.to_string()),
             },
-            Msg::StartRtmp | Msg::StartStreams | Msg::StartWhep => {}
+            Msg::StartWhip if !state.draining => match start_whip(&me, &state.arguments).await {
+                Ok(whip) => state.whip = whip,
+                Err(error) => state.whip_ended(&me, &error.to_string()),
+            },
+            Msg::StartRtmp | Msg::StartStreams | Msg::StartWhep | Msg::StartWhip => {}
         }
         Ok(())
     }
@@ -154,6 +167,8 @@ impl Actor for Root {
             state.streams_ended(&me, &why);
         } else if state.whep.as_ref().is_some_and(|whep| whep.get_id() == child.get_id()) {
             state.whep_ended(&me, &why);
+        } else if state.whip.as_ref().is_some_and(|whip| whip.get_id() == child.get_id()) {
+            state.whip_ended(&me, &why);
         }
         Ok(())
     }
@@ -165,9 +180,16 @@ impl State {
             let _ = reply.send(());
             return;
         }
-        let rtmp = self.rtmp.clone();
+        let (rtmp, whip) = (self.rtmp.clone(), self.arguments.whip.clone());
         self.draining = true;
-        self.publishers = Some(tokio::spawn(async move { rtmp.drain().await }));
+        self.publishers = Some(tokio::spawn(async move {
+            let over_webrtc = async {
+                if let Some(whip) = whip {
+                    whip.drain().await;
+                }
+            };
+            tokio::join!(rtmp.drain(), over_webrtc);
+        }));
         let (streams, whep) = (self.streams.clone(), self.arguments.whep.clone());
         tokio::spawn(async move {
             let viewers_gone = async {
@@ -208,6 +230,19 @@ impl State {
         }
     }
 
+    fn whip_ended(&mut self, me: &ActorRef<Msg>, why: &str) {
+        match decide(&RESTART, &mut self.whip_failures, Instant::now()) {
+            Decision::Again { after } => {
+                error!(why, ?after, "the owner of the publishers over WebRTC failed and is started again");
+                me.send_after(after, || Msg::StartWhip);
+            }
+            Decision::GiveUp => {
+                error!(why, "the owner of the publishers over WebRTC fails again and again: given up; others go on");
+                self.arguments.health.because(health::NO_WHIP);
+            }
+        }
+    }
+
     fn whep_ended(&mut self, me: &ActorRef<Msg>, why: &str) {
         match decide(&RESTART, &mut self.whep_failures, Instant::now()) {
             Decision::Again { after } => {
@@ -219,6 +254,13 @@ impl State {
                 self.arguments.health.because(health::NO_WHEP);
             }
         }
+    }
+}
+
+async fn start_whip(me: &ActorRef<Msg>, arguments: &Arguments) -> Result<Option<ActorCell>, ActorProcessingErr> {
+    match &arguments.whip {
+        Some(whip) => Ok(Some(whip.spawn(me.get_cell()).await?.get_cell())),
+        None => Ok(None),
     }
 }
 
@@ -294,6 +336,7 @@ mod tests {
                 },
                 current: current.clone(),
                 whep: None,
+                whip: None,
                 health: Health::starting(store),
             };
             let (root, _) = Actor::spawn(None, Root, arguments).await.unwrap();
@@ -336,7 +379,8 @@ mod tests {
             channel,
             key: weir_identity::KeyId::new(),
             conflict: registry::Conflict::TakeOver,
-            private: false, protocol: "rtmp",
+            private: false,
+            protocol: "rtmp",
         };
         let _publisher = grown.registry.publish(publish).unwrap();
         let before = grown.current.load_full().expect("there is an owner");
