@@ -66,6 +66,8 @@ pub struct Server {
     pub rtmps: SocketAddr,
     /// Health, metrics, command line.
     pub internal: SocketAddr,
+    /// WebRTC, over UDP and TCP.
+    pub webrtc: SocketAddr,
     output: Arc<Mutex<Vec<String>>>,
     grown: watch::Receiver<usize>,
 }
@@ -100,7 +102,7 @@ impl Server {
     /// When it does not become ready; the panic carries its output.
     pub async fn start_in(dir: Arc<TempDir>, settings: &[(&str, &str)]) -> Self {
         let here = || SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
-        let (http, https, rtmp, rtmps, internal) = (here(), here(), here(), here(), here());
+        let (http, https, rtmp, rtmps, internal, webrtc) = (here(), here(), here(), here(), here(), here());
         let mut env: Vec<(String, String)> = [
             ("WEIR__DATA_DIR", dir.path().join("data").display().to_string()),
             ("WEIR__HTTP__LISTEN", http.to_string()),
@@ -108,6 +110,7 @@ impl Server {
             ("WEIR__INGEST__RTMP__LISTEN", rtmp.to_string()),
             ("WEIR__INGEST__RTMP__TLS_LISTEN", rtmps.to_string()),
             ("WEIR__INTERNAL__LISTEN", internal.to_string()),
+            ("WEIR__WEBRTC__LISTEN", webrtc.to_string()),
             ("WEIR__FIRST_START__STREAM_KEY", ADMIN_KEY.to_owned()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
@@ -130,7 +133,7 @@ impl Server {
         let grow = Arc::new(grow);
         collect(child.stdout.take().expect("piped"), output.clone(), grow.clone());
         collect(child.stderr.take().expect("piped"), output.clone(), grow);
-        let mut server = Self { child, dir, env, http, https, rtmp, rtmps, internal, output, grown };
+        let mut server = Self { child, dir, env, http, https, rtmp, rtmps, internal, webrtc, output, grown };
         server.wait_until_ready().await;
         server
     }

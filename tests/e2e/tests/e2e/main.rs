@@ -2,7 +2,8 @@
 //!
 //! One binary, so that it links once. Each file is one promise: [`watching`] (OBS to a browser), [`players`] (other
 //! people's players and caches), [`codecs`] (what RTMP can carry), [`lifecycle`] (publishers come, go, come back),
-//! [`origin`] (LL-HLS rules on a real stream), [`operating`] (start, stop, settings), [`hostile`] (bad input).
+//! [`origin`] (LL-HLS rules on a real stream), [`whep`] (watching over WebRTC), [`operating`] (start, stop, settings),
+//! [`hostile`] (bad input).
 
 mod codecs;
 mod hostile;
@@ -11,3 +12,4 @@ mod operating;
 mod origin;
 mod players;
 mod watching;
+mod whep;
