@@ -6,10 +6,14 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{Log, LogFormat};
 
+/// What is not logged unless the settings name it: the DTLS library warns of every extension that it does not know, a
+/// dozen lines for each browser that connects.
+const QUIET: &str = "rtc_dtls=off";
+
 /// Begins logging. Called once.
 pub(crate) fn start(config: &Log) {
     // The filter passed the settings' check.
-    let filter = EnvFilter::builder().parse_lossy(&config.filter);
+    let filter = EnvFilter::builder().parse_lossy(format!("{QUIET},{}", config.filter));
     let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match config.format {
         LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).init(),
