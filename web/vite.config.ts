@@ -14,6 +14,6 @@ export default defineConfig({
     // hls.js alone is larger than Vite's warning expects of a chunk.
     chunkSizeWarningLimit: 800,
   },
-  server: { proxy: { "/api": server, "/live": server } },
+  server: { proxy: { "/api": server, "/live": server, "/whep": server, "/whip": server } },
   test: { include: ["src/**/*.test.ts"] },
 });

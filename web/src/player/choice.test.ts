@@ -117,6 +117,11 @@ test("a silent publisher is waited for; a broken engine is not", () => {
   check([...silent, broken, broken], "");
 });
 
+test("silence that turns out to be the line's fault is not waited out", () => {
+  const silent = [opened, whep("live"), whep("buffering"), whep("reconnecting")];
+  check([...silent, whep("buffering")], "patience in 0.5");
+});
+
 test("a channel that is not live is waited for over WHEP alone", () => {
   check([opened, whep("offline")], "forget patience");
   check([opened, whep("offline"), whep("connecting")], "patience in 2");

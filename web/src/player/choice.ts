@@ -68,6 +68,8 @@ export interface Step {
 export const FIRST_PICTURE_MS = 2_000;
 /** The same for a picture that stands still. A silent publisher is known as such before, and then LL-HLS has no more. */
 const STILL_MS = 2_500;
+/** The same once it is known that the line is to blame: time for ICE to start anew. */
+const DEAD_MS = 500;
 /** The same for a publisher that is silent: by then the fault may be WHEP's after all. */
 const SILENT_MS = 10_000;
 /** A way that is tried behind the one that is shown has this long, in milliseconds. */
@@ -163,9 +165,10 @@ class Next {
   }
 
   hear(way: Way, phase: Phase): void {
+    const before = this.state.phases[way];
     this.set({ phases: { ...this.state.phases, [way]: phase } });
     if (way !== wanted(this.state)) this.hearStandIn(phase);
-    else if (way === this.state.shown) this.hearShown(way, phase);
+    else if (way === this.state.shown) this.hearShown(way, phase, before);
     else this.hearTrial(way, phase);
   }
 
@@ -204,7 +207,7 @@ class Next {
   }
 
   /** The shown way is the wanted one. */
-  private hearShown(way: Way, phase: Phase): void {
+  private hearShown(way: Way, phase: Phase, before: Phase | null): void {
     if (phase === "live" || phase === "offline" || phase === "ended") {
       this.disarm();
       if (this.state.phases[other(way)] !== null) this.close(other(way));
@@ -212,7 +215,7 @@ class Next {
     } else if (this.mayFall()) {
       if (phase === "unsupported") this.fall();
       else if (phase === "connecting") this.arm(FIRST_PICTURE_MS);
-      else if (phase === "buffering") this.arm(STILL_MS);
+      else if (phase === "buffering") this.arm(before === "reconnecting" ? DEAD_MS : STILL_MS);
       else if (this.state.phases.hls === null) {
         // A still picture is explained now; a broken engine says so after this.
         this.disarm();

@@ -3,6 +3,8 @@
  * and thrown away; an engine knows one protocol and nothing of pages, polling or words.
  */
 export interface Engine {
+  /** It reports itself whether pictures move: its video element's time goes on without them. */
+  readonly watches?: boolean;
   /** Begins to load and to play. Called once. */
   start(): void;
   /** Frees everything, also the video element. Nothing is reported afterwards. */
@@ -61,7 +63,8 @@ export type EngineEvent =
   | { type: "broken"; after?: number }
   /** The far end ended it: the stream is over, or goes on elsewhere. */
   | { type: "closed" }
-  /** The picture stands still, where the video element does not tell. */
+  /** Pictures move, or stand still; of engines that watch that themselves. */
+  | { type: "moved" }
   | { type: "stalled" }
   /** This browser cannot decode the stream. */
   | { type: "unsupported" }

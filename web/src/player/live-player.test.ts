@@ -8,6 +8,7 @@ class Video extends EventTarget {
   currentTime = 0;
   paused = false;
   seeking = false;
+  readyState = 4;
   playbackRate = 1;
   plays = 0;
   seekable = { length: 1, start: () => 0 };
@@ -26,6 +27,7 @@ class Video extends EventTarget {
 
 /** An engine that does what the test says, and remembers what it was told. */
 class Script implements Engine {
+  watches = false;
   progressNow: Progress | null = null;
   readonly told: string[] = [];
 
@@ -168,6 +170,26 @@ test("a pause is left alone; what follows it goes to the live edge", () => {
   video.paused = false;
   video.dispatchEvent(new Event("play"));
   expect(engine().told.at(-1)).toBe("to live");
+});
+
+test("a video that has no picture yet does not move", () => {
+  video.readyState = 1;
+  watch("a");
+  expect(heard.phase).toEqual(["connecting"]);
+  video.readyState = 2;
+  video.move();
+  expect(heard.phase).toEqual(["connecting", "live"]);
+});
+
+test("of an engine that watches its pictures, the video element's time says nothing", () => {
+  engine().watches = true;
+  watch("a");
+  expect(heard.phase.at(-1)).toBe("connecting");
+  engine().report({ type: "moved" });
+  expect(heard.phase.at(-1)).toBe("live");
+  engine().report({ type: "stalled" });
+  video.move();
+  expect(heard.phase.at(-1)).toBe("buffering");
 });
 
 test("who went back in time stays there until they return", () => {

@@ -21,6 +21,9 @@ const EDGE_S = 2;
 /** The measured latency is shown once the server's clock is known this well, in milliseconds. */
 const CLOCK_GOOD_MS = 400;
 
+/** `HTMLMediaElement.HAVE_CURRENT_DATA`: there is a picture of where the video is. */
+const HAVE_CURRENT_DATA = 2;
+
 /** From the server's receiving a frame to showing it here, and how wrong that may be. In seconds. */
 export interface Latency {
   seconds: number;
@@ -213,8 +216,10 @@ export class LivePlayer {
   }
 
   private moved(): void {
-    const { currentTime, seeking } = this.video;
-    if (seeking || currentTime === this.lastTime) return;
+    const { currentTime, seeking, readyState } = this.video;
+    // The time changes also when an engine goes to where it will begin.
+    if (readyState < HAVE_CURRENT_DATA) return;
+    if (this.engine?.watches || seeking || currentTime === this.lastTime) return;
     this.lastTime = currentTime;
     this.movedAt = performance.now();
     this.feed({ type: "moved" });

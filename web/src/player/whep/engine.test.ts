@@ -23,6 +23,7 @@ beforeEach(() => {
     class {
       readonly tracks: unknown[] = [];
       addTrack = (track: unknown): void => void this.tracks.push(track);
+      getVideoTracks = (): unknown[] => this.tracks;
     },
   );
   heard = [];
@@ -105,7 +106,7 @@ test("progress tells the measured delay once pictures come", async () => {
   await watch(3);
   expect(engine.progress()).toMatchObject({ behind: 0, quiet: 0 });
   expect(engine.progress()?.delay).toBeCloseTo(0.015 + 0.02 + 0.005);
-  expect(heard).toEqual(["found", "qualities"]);
+  expect([...new Set(heard)]).toEqual(["found", "qualities", "moved"]);
 });
 
 test("a picture that stands still is told; a publisher that is silent too", async () => {
@@ -122,6 +123,19 @@ test("nothing heard at all starts ICE anew, and gives up when that does not help
   expect(engine.progress()?.quiet).toBe(0);
   await vi.advanceTimersByTimeAsync(5_000);
   expect(heard.at(-1)).toBe("closed");
+});
+
+test("sound before the first picture shows nothing", async () => {
+  await settle();
+  const event = new Event("track");
+  peer().dispatchEvent(Object.assign(event, { track: { kind: "video" }, receiver: {} }));
+  peer().become("connected", "connected");
+  for (let half = 1; half < 5; half++) {
+    const sound = { packetsReceived: half * 25, jitterBufferEmittedCount: half * 24_000 };
+    peer().stats = [{ type: "inbound-rtp", kind: "audio", ...sound }];
+    await vi.advanceTimersByTimeAsync(500);
+  }
+  expect(heard).not.toContain("moved");
 });
 
 test("a far end that closes is told", async () => {

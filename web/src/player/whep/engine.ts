@@ -33,6 +33,8 @@ export class WhepEngine implements Engine {
     return typeof RTCPeerConnection === "function";
   }
 
+  readonly watches = true;
+
   private readonly peer = new RTCPeerConnection({ bundlePolicy: "max-bundle" });
   private readonly health = new Health();
   private readonly stream = new MediaStream();
@@ -120,6 +122,8 @@ export class WhepEngine implements Engine {
         const seconds = Math.max(0, expectedDisplayTime - receiveTime) / 1_000;
         this.onScreen = (this.onScreen ?? seconds) * (1 - SMOOTH) + seconds * SMOOTH;
       }
+      // The next look would tell as well, up to half a second later.
+      if (this.verdict?.still) this.report({ type: "moved" });
       this.timeFrames();
     });
   }
@@ -149,7 +153,10 @@ export class WhepEngine implements Engine {
     if (reading.packets === 0) return;
     this.verdict = this.health.judge(reading, performance.now());
     if (this.verdict.silent === 0) this.repaired = false;
-    if (this.verdict.still && !document.hidden) this.report({ type: "stalled" });
+    const pictures = this.stream.getVideoTracks().length > 0;
+    if (!this.verdict.still && (reading.frames ?? 0) === 0 && pictures) return;
+    if (!this.verdict.still) this.report({ type: "moved" });
+    else if (!document.hidden) this.report({ type: "stalled" });
     if (this.verdict.dead) this.revive();
   }
 

@@ -5,7 +5,7 @@ const STILL_MS = 700;
 /** Slow pictures are not still ones: so many times their usual distance. */
 const STILL_FRAMES = 4;
 /** Without any packet for this long, the publisher or the line is silent, in milliseconds. */
-export const SILENT_MS = 3_000;
+export const SILENT_MS = 2_000;
 /** A far end that lives answers a check of ICE every 2.5 s, as Chromium asks. In milliseconds. */
 const DEAD_MS = 3_500;
 /** Share of the newest distance between pictures in the usual one. */
