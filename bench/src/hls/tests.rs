@@ -54,7 +54,7 @@ async fn viewers_of_a_low_latency_stream_get_every_part_once() {
 
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let server = listener.local_addr().unwrap();
-    let (edge, stop) = (weir_edge::service(store.clone()), CancellationToken::new());
+    let (edge, stop) = (weir_edge::service(store.clone(), None), CancellationToken::new());
     let config = weir_edge::Config::default();
     let served =
         tokio::spawn(weir_edge::serve(vec![Listener::plain(listener)], edge, NothingElse, config, stop.clone()));

@@ -7,6 +7,7 @@
 //! This crate knows no GStreamer, no database and no publisher. Whatever is not below `/live/` goes to a fallback
 //! service that its user gives.
 
+mod access;
 pub mod body;
 pub mod config;
 pub mod hls;
@@ -14,16 +15,17 @@ pub mod problem;
 pub mod serve;
 pub mod whep;
 
+pub use access::Access;
 pub use body::Body;
 pub use config::Config;
 pub use hls::Edge;
 pub use serve::{Listener, Peer, serve};
 pub use whep::Whep;
 
-/// The service of everything below `/live/`.
+/// The service of everything below `/live/`. Closed streams are for those whom `access` lets in.
 #[must_use]
-pub fn service(store: weir_hls::Store) -> Edge {
-    Edge::new(store)
+pub fn service(store: weir_hls::Store, access: Option<std::sync::Arc<dyn Access>>) -> Edge {
+    Edge::new(store, access)
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ pub enum Problem {
     NotFound,
     /// The channel is not live.
     NotLive,
+    /// The channel is closed, and the request has no signature that counts.
+    Closed,
     /// Neither GET nor HEAD nor OPTIONS.
     Method,
     /// A directive is no number.
@@ -32,6 +34,7 @@ impl Problem {
     pub fn status(self) -> StatusCode {
         match self {
             Self::NotFound | Self::NotLive => StatusCode::NOT_FOUND,
+            Self::Closed => StatusCode::FORBIDDEN,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::DirectiveNumber | Self::DirectivePart | Self::DirectiveAhead => StatusCode::BAD_REQUEST,
             Self::Range => StatusCode::RANGE_NOT_SATISFIABLE,
@@ -48,6 +51,9 @@ impl Problem {
             }
             Self::NotLive => {
                 br#"{"type":"urn:weir:problem:not-live","title":"This channel is not live","status":404}"#
+            }
+            Self::Closed => {
+                br#"{"type":"urn:weir:problem:signed-address-needed","title":"This channel is watched by a signed address, and this one does not count or has expired","status":403}"#
             }
             Self::Method => {
                 br#"{"type":"urn:weir:problem:method","title":"Only GET, HEAD and OPTIONS work here","status":405}"#

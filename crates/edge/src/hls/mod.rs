@@ -12,13 +12,17 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering},
 };
 
-use http::{Method, Request, Response, header};
+use http::{HeaderValue, Method, Request, Response, header};
 use metrics::{Counter, Unit, counter, describe_counter};
 use weir_hls::{Query, Store, Stream};
 use weir_identity::{ChannelName, PublishId};
 
 use self::route::Target;
-use crate::{body::Body, problem::Problem};
+use crate::{
+    access::{self, Access},
+    body::Body,
+    problem::Problem,
+};
 
 /// Serves the streams of a store. Clones share it.
 #[derive(Clone)]
@@ -28,6 +32,7 @@ pub struct Edge {
 
 struct Inner {
     store: Store,
+    access: Option<Arc<dyn Access>>,
     connections: AtomicUsize,
     multivariants: Counter,
     playlists: Counter,
@@ -43,9 +48,9 @@ impl std::fmt::Debug for Edge {
 }
 
 impl Edge {
-    /// Serves `store`.
+    /// Serves `store`, the closed streams in it to whom `access` lets in; to nobody without it.
     #[must_use]
-    pub fn new(store: Store) -> Self {
+    pub fn new(store: Store, access: Option<Arc<dyn Access>>) -> Self {
         describe_counter!("weir_hls_requests_total", "Requests below /live/ by kind; the refused ones count twice.");
         describe_counter!(
             "weir_hls_sent_bytes_total",
@@ -56,6 +61,7 @@ impl Edge {
         Self {
             inner: Arc::new(Inner {
                 store,
+                access,
                 connections: AtomicUsize::new(0),
                 multivariants: requests("multivariant"),
                 playlists: requests("playlist"),
@@ -131,11 +137,20 @@ impl Edge {
     async fn multivariant<B>(&self, request: &Request<B>, channel: &str) -> Result<Response<Body>, Problem> {
         self.inner.multivariants.increment(1);
         let stream = self.current(channel).ok_or(Problem::NotLive)?;
+        // What this lists carries the publish's secret, so it alone is asked for a signature.
+        let closed = stream.private();
+        if closed && !access::may_watch(self.inner.access.as_ref(), stream.channel(), request.uri().query()) {
+            return Err(Problem::Closed);
+        }
         let reply = stream.multivariant().await.map_err(|error| match error {
             weir_hls::Error::NotFound => Problem::NotLive,
             other => other.into(),
         })?;
-        Ok(answer::playlist(gzip(request), &reply))
+        let mut response = answer::playlist(gzip(request), &reply);
+        if closed {
+            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        Ok(response)
     }
 
     async fn playlist<B>(

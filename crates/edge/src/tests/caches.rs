@@ -59,7 +59,16 @@ async fn e6_every_answer_says_how_long_it_is_true() {
     };
     secret.part(&origin.video, part);
     secret.end_segment(&origin.video);
-    check("/live/berta/index.m3u8", "no-store").await;
+    for (query, status) in
+        [("", 403), ("?token=", 403), ("?token=guess", 403), ("?token=sesame", 200), ("?a&token=sesame&b", 200)]
+    {
+        let path = format!("/live/berta/index.m3u8{query}");
+        assert_eq!(origin.get(&path).await.status, status, "{path}");
+        check(&path, "no-store").await;
+    }
+    let listed = origin.get("/live/berta/index.m3u8?token=sesame").await;
+    let listed = listed.text();
+    assert!(!listed.contains("sesame"), "what is listed is the same for all viewers: {listed}");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod tls;
 
 use std::{
     net::SocketAddr,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -40,6 +41,15 @@ struct Origin {
     served: JoinHandle<()>,
 }
 
+/// Closed streams open to one word.
+struct Password;
+
+impl crate::Access for Password {
+    fn opens(&self, channel: &ChannelName, token: &str) -> bool {
+        channel.as_str() == "berta" && token == "sesame"
+    }
+}
+
 impl Origin {
     async fn start() -> Self {
         Self::start_with(Config::default(), Limits::default()).await
@@ -55,7 +65,7 @@ impl Origin {
     fn serve(listeners: Vec<Listener>, address: SocketAddr, store: Store, config: Config) -> Self {
         let writer = store.open(ChannelName::parse("anna").unwrap(), PublishId::random(), false).unwrap();
         let stop = CancellationToken::new();
-        let edge = crate::service(store.clone());
+        let edge = crate::service(store.clone(), Some(Arc::new(Password)));
         let served = tokio::spawn(crate::serve(listeners, edge.clone(), NothingElse, config, stop.clone()));
         let (video, audio) = (RenditionId::video(), RenditionId::audio());
         let timing = Timing { part_target: Duration::from_millis(220), target_duration: Duration::from_secs(2) };

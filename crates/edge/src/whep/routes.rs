@@ -3,7 +3,7 @@
 use axum::{
     Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, Path, State, rejection::BytesRejection},
+    extract::{DefaultBodyLimit, Path, RawQuery, State, rejection::BytesRejection},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{MethodRouter, options},
@@ -37,11 +37,12 @@ fn session() -> MethodRouter<Whep> {
 async fn play(
     State(whep): State<Whep>,
     Path(channel): Path<String>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let answer = match read(body) {
-        Ok(body) => whep.play(&channel, field(&headers, &header::CONTENT_TYPE), &body).await,
+        Ok(body) => whep.play(&channel, query.as_deref(), field(&headers, &header::CONTENT_TYPE), &body).await,
         Err(problem) => Err(problem),
     };
     respond(answer.unwrap_or_else(Problem::answer))

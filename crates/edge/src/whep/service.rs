@@ -17,6 +17,8 @@ use weir_peer::{
     transport::{Certificate, Credentials, Side, Transport},
 };
 
+use crate::access::{self, Access};
+
 use super::{
     channels::{self, Running},
     config::Config,
@@ -54,6 +56,8 @@ pub struct Args {
     pub repair: Option<Arc<dyn Repair>>,
     /// How long a channel waits for its publisher to come back.
     pub grace_time: Duration,
+    /// Who is let in to closed streams; nobody without it.
+    pub access: Option<Arc<dyn Access>>,
 }
 
 impl std::fmt::Debug for Args {
@@ -71,6 +75,7 @@ struct Inner {
     sockets: Sockets,
     certificate: Certificate,
     ice_servers: Vec<IceServer>,
+    access: Option<Arc<dyn Access>>,
     table: Arc<Table>,
     meters: Arc<Meters>,
     arguments: channels::Arguments,
@@ -88,13 +93,23 @@ impl Whep {
     /// Takes no viewers before [`Self::start`].
     #[must_use]
     pub fn new(args: Args) -> Self {
-        let Args { config, registry, sockets, certificate, ice_servers, repair, grace_time } = args;
+        let Args { config, registry, sockets, certificate, ice_servers, repair, grace_time, access } = args;
         let meters = Arc::new(Meters::new());
         let table = Arc::new(Table::new(config.viewers_max, config.connecting_max, meters.clone()));
         let shards_max = std::thread::available_parallelism().map_or(1, usize::from);
         let arguments = channels::Arguments { repair, meters: meters.clone(), grace_time, shards_max };
         let channels = ArcSwapOption::empty();
-        Self(Arc::new(Inner { registry, sockets, certificate, ice_servers, table, meters, arguments, channels }))
+        Self(Arc::new(Inner {
+            registry,
+            sockets,
+            certificate,
+            ice_servers,
+            access,
+            table,
+            meters,
+            arguments,
+            channels,
+        }))
     }
 
     /// Starts the actor that owns the channels' fan-outs, under `supervisor`; again, when it has failed.
@@ -140,14 +155,26 @@ impl Whep {
     }
 
     /// Answers an offer: the viewer gets frames as soon as it is connected.
-    pub(super) async fn play(&self, channel: &str, content_type: Option<&str>, body: &[u8]) -> Result<Answer, Problem> {
-        let played = self.try_play(channel, content_type, body).await;
+    pub(super) async fn play(
+        &self,
+        channel: &str,
+        query: Option<&str>,
+        content_type: Option<&str>,
+        body: &[u8],
+    ) -> Result<Answer, Problem> {
+        let played = self.try_play(channel, query, content_type, body).await;
         let outcome = if played.is_ok() { &self.0.meters.accepted } else { &self.0.meters.refused };
         outcome.increment(1);
         played
     }
 
-    async fn try_play(&self, channel: &str, content_type: Option<&str>, body: &[u8]) -> Result<Answer, Problem> {
+    async fn try_play(
+        &self,
+        channel: &str,
+        query: Option<&str>,
+        content_type: Option<&str>,
+        body: &[u8],
+    ) -> Result<Answer, Problem> {
         if body.is_empty() {
             let detail = "The body has to be an SDP offer: this server answers offers and makes none.";
             return Err(Problem::new(400, "no-offer", "There is no offer", detail).with("accept-post", resource::SDP));
@@ -155,6 +182,9 @@ impl Whep {
         let offer = resource::offer(content_type, body)?;
         let channel = ChannelName::parse(channel).map_err(|_| not_live())?;
         let live = self.0.registry.get(&channel).filter(|live| !live.is_told_to_go()).ok_or_else(not_live)?;
+        if live.publish.private && !access::may_watch(self.0.access.as_ref(), &channel, query) {
+            return Err(closed());
+        }
         if !self.0.table.has_room() {
             return Err(full());
         }
@@ -293,6 +323,11 @@ async fn offered(running: &mut Running) -> Offered {
 
 fn not_live() -> Problem {
     Problem::new(404, "not-live", "This channel is not live", "Nobody publishes to this channel now.")
+}
+
+fn closed() -> Problem {
+    let detail = "This channel is watched by a signed address, and this one does not count or has expired.";
+    Problem::new(403, "signed-address-needed", "This channel is closed", detail)
 }
 
 fn starting() -> Problem {

@@ -1,5 +1,6 @@
 //! The answers to what the crates ask of each other. Each file joins two that do not know each other.
 
+pub(crate) mod access;
 pub(crate) mod admin;
 mod attempts;
 pub(crate) mod gate;
