@@ -293,6 +293,7 @@ impl Sender {
     fn drain<P: Protect>(&mut self, wire: &mut Wire<'_, P>, at_once: bool) {
         let Some(stream) = &mut self.video else { return };
         let rate = pacer::pace(self.outbound.estimator.rate());
+        let mut sent = 0;
         while at_once || self.pacer.may(wire.now) {
             let Some(queued) = self.pacer.front_mut() else { break };
             if queued.next == 0 {
@@ -315,13 +316,16 @@ impl Sender {
                 self.history.sent();
                 self.repair.earn(bytes);
             }
-            self.video_rate.add(wire.now, bytes);
             if whole {
                 self.pacer.pop();
             }
             if !at_once {
                 self.pacer.spend(wire.now, bytes, rate);
             }
+            sent += bytes;
+        }
+        if sent > 0 {
+            self.video_rate.add(wire.now, sent);
             self.next_report.get_or_insert(wire.now);
         }
     }
