@@ -51,10 +51,9 @@ export class Resource {
   }
 
   /** Ends it. The request outlives the page; what comes of it matters to nobody. */
-  end(): void {
-    fetch(this.url, { method: "DELETE", headers: bearer(this.token), keepalive: true }).catch(
-      () => {},
-    );
+  async end(): Promise<void> {
+    const request: RequestInit = { method: "DELETE", headers: bearer(this.token), keepalive: true };
+    await fetch(this.url, { ...request, signal: AbortSignal.timeout(TIMEOUT_MS) }).catch(() => {});
   }
 }
 

@@ -132,6 +132,7 @@ test("a far end that closed is told once", async () => {
   peer.become("connected", "connected");
   peer.become("connected", "closed");
   expect(lines).toEqual(["connected", "closed"]);
+  expect([server.methods(), peer.closed]).toEqual(["POST", true]);
 });
 
 test("leaving the page ends it on the server", async () => {
@@ -139,6 +140,14 @@ test("leaving the page ends it on the server", async () => {
   peer.become("connected", "connected");
   dispatchEvent(new Event("pagehide"));
   expect(server.methods()).toBe("POST DELETE");
+});
+
+test("the server hears the end before the transport says goodbye", async () => {
+  const session = await open();
+  session.close();
+  expect([server.methods(), peer.closed]).toEqual(["POST DELETE", false]);
+  await settle();
+  expect(peer.closed).toBe(true);
 });
 
 test("closing tells nothing and asks nothing more", async () => {

@@ -42,7 +42,7 @@ export class Session {
         await peer.setLocalDescription({ type: "offer", sdp: offer });
         await peer.setRemoteDescription({ type: "answer", sdp: answer });
       } catch (error) {
-        resource.end();
+        void resource.end();
         throw error;
       }
       return new Session(peer, resource, answer, prepare, options.onLine);
@@ -95,13 +95,9 @@ export class Session {
 
   /** Ends it, here and on the server. Nothing is told afterwards. */
   close(): void {
-    if (this.closed) return;
-    this.closed = true;
-    this.gone.abort();
-    clearTimeout(this.healing);
-    clearTimeout(this.waiting);
-    this.resource.end();
-    this.peer.close();
+    if (!this.leave()) return;
+    // A goodbye of the transport would be there first, and the server would not know what to delete.
+    void this.resource.end().finally(() => this.peer.close());
   }
 
   private async restart(): Promise<void> {
@@ -120,7 +116,7 @@ export class Session {
     if (this.closed) return;
     const dtls = [...this.transports()].map((transport) => transport.state);
     const line = lineOf(this.peer.iceConnectionState, this.peer.connectionState, dtls);
-    if (line === "closed") return this.fail();
+    if (line === "closed") return this.goodbye();
     if (line === "connected" && !this.repairing) {
       clearTimeout(this.waiting);
       clearTimeout(this.healing);
@@ -144,6 +140,22 @@ export class Session {
     if (this.closed) return;
     this.close();
     this.onLine("closed");
+  }
+
+  /** The far end closed it, and has forgotten it by now. */
+  private goodbye(): void {
+    if (!this.leave()) return;
+    this.peer.close();
+    this.onLine("closed");
+  }
+
+  private leave(): boolean {
+    if (this.closed) return false;
+    this.closed = true;
+    this.gone.abort();
+    clearTimeout(this.healing);
+    clearTimeout(this.waiting);
+    return true;
   }
 
   private transports(): Set<RTCDtlsTransport> {

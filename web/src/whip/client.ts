@@ -164,7 +164,7 @@ export class Publisher {
     this.session = null;
     this.peer = null;
     this.senders = {};
-    session?.close();
-    peer?.close();
+    if (session) session.close();
+    else peer?.close();
   }
 }

@@ -67,8 +67,8 @@ export class WhepEngine implements Engine {
   destroy(): void {
     this.stopped = true;
     clearInterval(this.looking);
-    this.session?.close();
-    this.peer.close();
+    if (this.session) this.session.close();
+    else this.peer.close();
     if (this.video.srcObject === this.stream) this.video.srcObject = null;
   }
 
