@@ -24,6 +24,8 @@ use super::{
 pub(super) enum Msg {
     /// The fan-out of a channel, whose publish is this; it is begun if there is none. Not answered while draining.
     Open(Arc<Live>, RpcReplyPort<Running>),
+    /// The fan-out of a channel that waits for its publisher to come back, if it runs.
+    Find(ChannelName, RpcReplyPort<Option<Running>>),
     /// A publish began.
     Began(Arc<Live>),
     /// Close every viewer and take no more. Answered when all are gone.
@@ -35,6 +37,8 @@ pub(super) enum Msg {
 pub(super) struct Running {
     pub(super) actor: ActorRef<fanout::Msg>,
     pub(super) offered: watch::Receiver<Offered>,
+    /// Whether its publish is for some only.
+    pub(super) private: bool,
 }
 
 /// What fan-outs are made of.
@@ -43,6 +47,8 @@ pub(super) struct Arguments {
     pub(super) repair: Option<Arc<dyn Repair>>,
     pub(super) meters: Arc<Meters>,
     pub(super) grace_time: Duration,
+    /// How long a fan-out without viewers goes on.
+    pub(super) linger: Duration,
     pub(super) shards_max: usize,
 }
 
@@ -82,8 +88,10 @@ impl Actor for Channels {
                     let _ = reply.send(running);
                 }
             }
+            Msg::Find(channel, reply) => drop(reply.send(state.fanouts.get(&channel).cloned())),
             Msg::Began(live) => {
-                if let Some(running) = state.fanouts.get(&live.publish.channel) {
+                if let Some(running) = state.fanouts.get_mut(&live.publish.channel) {
+                    running.private = live.publish.private;
                     // One that is ending needs no news.
                     let _ = running.actor.cast(fanout::Msg::Began(live));
                 }
@@ -126,18 +134,20 @@ impl Actor for Channels {
 
 impl State {
     async fn open(&mut self, me: &ActorRef<Msg>, live: Arc<Live>) -> Option<Running> {
-        let channel = live.publish.channel.clone();
-        if let Some(running) = self.fanouts.get(&channel)
+        let (channel, private) = (live.publish.channel.clone(), live.publish.private);
+        if let Some(running) = self.fanouts.get_mut(&channel)
             && running.actor.cast(fanout::Msg::Began(live.clone())).is_ok()
         {
+            running.private = private;
             return Some(running.clone());
         }
         let (offered, receiver) = watch::channel(Offered::default());
-        let Arguments { repair, meters, grace_time, shards_max } = self.arguments.clone();
-        let args = fanout::Args { channel: channel.clone(), live, offered, repair, meters, grace_time, shards_max };
+        let Arguments { repair, meters, grace_time, linger, shards_max } = self.arguments.clone();
+        let args =
+            fanout::Args { channel: channel.clone(), live, offered, repair, meters, grace_time, linger, shards_max };
         match Actor::spawn_linked(None, Fanout, args, me.get_cell()).await {
             Ok((actor, _)) => {
-                let running = Running { actor, offered: receiver };
+                let running = Running { actor, offered: receiver, private };
                 self.names.insert(running.actor.get_id(), channel.clone());
                 self.fanouts.insert(channel, running.clone());
                 Some(running)

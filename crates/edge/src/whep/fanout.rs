@@ -27,8 +27,6 @@ use super::{
     viewer::Viewer,
 };
 
-/// How long a fan-out without viewers goes on: who reloads the page finds it, and its converted sound, still there.
-const LINGER: Duration = Duration::from_secs(5);
 /// How long one without viewers waits for its first.
 const LINGER_FIRST: Duration = Duration::from_secs(15);
 /// Viewers of one shard before another is opened: some 1 ms of work a frame.
@@ -65,6 +63,7 @@ pub(super) struct Args {
     pub(super) repair: Option<Arc<dyn Repair>>,
     pub(super) meters: Arc<Meters>,
     pub(super) grace_time: Duration,
+    pub(super) linger: Duration,
     pub(super) shards_max: usize,
 }
 
@@ -73,6 +72,7 @@ pub(super) struct Fanout;
 pub(super) struct State {
     channel: ChannelName,
     grace_time: Duration,
+    linger: Duration,
     shards_max: usize,
     seats: Arc<Seats>,
     shards: Vec<Opened>,
@@ -108,7 +108,7 @@ impl Actor for Fanout {
     type Arguments = Args;
 
     async fn pre_start(&self, me: ActorRef<Msg>, args: Args) -> Result<State, ActorProcessingErr> {
-        let Args { channel, live, offered, repair, meters, grace_time, shards_max } = args;
+        let Args { channel, live, offered, repair, meters, grace_time, linger, shards_max } = args;
         let (orders, ordered) = mpsc::channel(ORDERS_MAX);
         // A fan-out that is gone needs none of these messages.
         let seats = Seats::new({
@@ -137,6 +137,7 @@ impl Actor for Fanout {
         Ok(State {
             channel,
             grace_time,
+            linger,
             shards_max,
             seats,
             shards: Vec::new(),
@@ -160,7 +161,7 @@ impl Actor for Fanout {
             }
             Msg::Empty if state.seats.taken() == 0 => {
                 let joins = state.joins;
-                me.send_after(LINGER, move || Msg::StopIfEmpty(joins));
+                me.send_after(state.linger, move || Msg::StopIfEmpty(joins));
             }
             Msg::StopIfEmpty(joins) if joins == state.joins && state.seats.taken() == 0 => me.stop(None),
             Msg::GraceOver(publishes) if publishes == state.publishes => {

@@ -25,6 +25,8 @@ mod service;
 mod shard;
 mod sources;
 mod table;
+#[cfg(test)]
+mod tests;
 mod timeline;
 mod viewer;
 mod wheel;

@@ -11,7 +11,10 @@ use tokio::{
 };
 use tracing::{error, warn};
 use weir_media::{Event, Frame, Gop, Live, Timestamp, Track, TrackId, derive::Repair, gop::Unit};
-use weir_peer::send::{Layer, Packetizer, Packets};
+use weir_peer::{
+    agreed::RtpCodec,
+    send::{Layer, Packetizer, Packets},
+};
 
 use super::{
     continuity::Continuity,
@@ -80,6 +83,14 @@ struct Lane {
     packetizer: Option<Packetizer>,
     /// When its last picture is shown.
     last: Option<Timestamp>,
+}
+
+impl Lane {
+    /// Whether its pictures could be made without B-frames, should it have some.
+    fn is_plain_h264_candidate(&self) -> bool {
+        let codec = self.packetizer.as_ref().map(Packetizer::codec);
+        self.origin == Origin::Publish && self.track == TrackId::VIDEO && codec == Some(RtpCodec::H264)
+    }
 }
 
 impl Pump {
@@ -201,7 +212,7 @@ impl Pump {
         let Some(lane) = self.lanes.iter_mut().find(|lane| lane.origin == origin && lane.track == frame.track) else {
             return;
         };
-        if lane.video && origin == Origin::Publish && frame.track == TrackId::VIDEO {
+        if lane.is_plain_h264_candidate() {
             if lane.last.is_some_and(|last| frame.pts < last && !frame.keyframe) {
                 inputs.has_b_frames();
             }

@@ -7,6 +7,8 @@ use weir_peer::send::Layer;
 
 /// Over how long is measured: a keyframe weighs like ten other frames, and comes every 2 s.
 const WINDOW: Duration = Duration::from_secs(2);
+/// A track that is silent for so long beside others is gone: browsers stop sending layers that their line does not carry.
+const SILENT: Duration = Duration::from_secs(3);
 
 /// The video tracks of a publish, by id, which is best first.
 #[derive(Debug, Default)]
@@ -18,6 +20,7 @@ pub(super) struct Rates {
 struct Rate {
     track: TrackId,
     since: Instant,
+    last: Instant,
     bytes: u64,
     bits_per_second: u64,
 }
@@ -25,14 +28,19 @@ struct Rate {
 impl Rates {
     /// Counts a frame. Whether the layers are worth telling anew.
     pub(super) fn count(&mut self, track: TrackId, arrived: Instant, bytes: usize) -> bool {
+        let before = self.tracks.len();
+        self.tracks.retain(|rate| rate.track == track || arrived.saturating_duration_since(rate.last) < SILENT);
+        let fewer = self.tracks.len() < before;
         let at = match self.tracks.binary_search_by_key(&track, |rate| rate.track) {
             Ok(at) => at,
             Err(at) => {
-                self.tracks.insert(at, Rate { track, since: arrived, bytes: bytes as u64, bits_per_second: 0 });
+                let (since, last, bytes) = (arrived, arrived, bytes as u64);
+                self.tracks.insert(at, Rate { track, since, last, bytes, bits_per_second: 0 });
                 return true;
             }
         };
-        let Some(rate) = self.tracks.get_mut(at) else { return false };
+        let Some(rate) = self.tracks.get_mut(at) else { return fewer };
+        rate.last = arrived;
         let span = arrived.saturating_duration_since(rate.since);
         let whole = span >= WINDOW;
         if whole {
@@ -42,7 +50,7 @@ impl Rates {
             (rate.since, rate.bytes) = (arrived, 0);
         }
         rate.bytes += bytes as u64;
-        whole
+        whole || fewer
     }
 
     /// Forgets all: another publish begins.
@@ -83,5 +91,16 @@ mod tests {
         assert_eq!(rates.layers().iter().map(|layer| layer.track.0).collect::<Vec<_>>(), [0, 2, 3]);
         rates.clear();
         assert!(rates.layers().is_empty());
+    }
+
+    #[test]
+    fn a_layer_that_is_not_sent_any_more_is_none() {
+        let (start, mut rates) = (Instant::now(), Rates::default());
+        rates.count(TrackId(0), start, 1);
+        rates.count(TrackId(2), start, 1);
+        assert!(!rates.count(TrackId(2), start + SILENT - Duration::from_millis(1_100), 1));
+        assert!(rates.count(TrackId(2), start + SILENT, 1));
+        assert_eq!(rates.layers().iter().map(|layer| layer.track.0).collect::<Vec<_>>(), [2]);
+        assert!(rates.count(TrackId(0), start + SILENT, 1), "it is back");
     }
 }

@@ -37,6 +37,9 @@ const CALL_MAX: Duration = Duration::from_secs(5);
 const TRIES: u32 = 5;
 /// Between two such tries.
 const TRY_AFTER: Duration = Duration::from_millis(20);
+/// How long a channel's fan-out without viewers goes on: who reloads the page finds it, and its converted sound, still
+/// there.
+const LINGER: Duration = Duration::from_secs(5);
 /// What a viewer is told to wait when there is no room, in seconds.
 const RETRY_AFTER: &str = "5";
 
@@ -93,11 +96,15 @@ impl Whep {
     /// Takes no viewers before [`Self::start`].
     #[must_use]
     pub fn new(args: Args) -> Self {
+        Self::lingering(args, LINGER)
+    }
+
+    pub(super) fn lingering(args: Args, linger: Duration) -> Self {
         let Args { config, registry, sockets, certificate, ice_servers, repair, grace_time, access } = args;
         let meters = Arc::new(Meters::new());
         let table = Arc::new(Table::new(config.viewers_max, config.connecting_max, meters.clone()));
         let shards_max = std::thread::available_parallelism().map_or(1, usize::from);
-        let arguments = channels::Arguments { repair, meters: meters.clone(), grace_time, shards_max };
+        let arguments = channels::Arguments { repair, meters: meters.clone(), grace_time, linger, shards_max };
         let channels = ArcSwapOption::empty();
         Self(Arc::new(Inner {
             registry,
@@ -181,14 +188,10 @@ impl Whep {
         }
         let offer = resource::offer(content_type, body)?;
         let channel = ChannelName::parse(channel).map_err(|_| not_live())?;
-        let live = self.0.registry.get(&channel).filter(|live| !live.is_told_to_go()).ok_or_else(not_live)?;
-        if live.publish.private && !access::may_watch(self.0.access.as_ref(), &channel, query) {
-            return Err(closed());
-        }
         if !self.0.table.has_room() {
             return Err(full());
         }
-        let mut running = self.open(&live).await?;
+        let mut running = self.watchable(&channel, query).await?;
         let sources = offered(&mut running).await.sources;
         if sources.is_empty() {
             return Err(starting());
@@ -197,7 +200,7 @@ impl Whep {
         let answer = sdp::play(&offer, &sources, &local).map_err(|why| Problem::unacceptable(Protocol::Whep, &why))?;
         let viewer = self.viewer(channel, &offer, &local, answer.outgoing)?;
         let unseated = Unseated(&viewer);
-        self.join(&live, running, &viewer).await?;
+        self.join(running, &viewer, query).await?;
         drop(unseated);
         let (tag, _) = viewer.ice();
         let location = format!("/whep/{}/{}", viewer.channel(), viewer.id().as_str());
@@ -245,9 +248,30 @@ impl Whep {
         Ok(viewer)
     }
 
-    async fn open(&self, live: &Arc<Live>) -> Result<Running, Problem> {
+    /// The fan-out of a channel that whoever asks may watch: it is live, or was a moment ago and has viewers who wait.
+    async fn watchable(&self, channel: &ChannelName, query: Option<&str>) -> Result<Running, Problem> {
+        let live = self.0.registry.get(channel).filter(|live| !live.is_told_to_go());
+        let may_watch = |private: bool| !private || access::may_watch(self.0.access.as_ref(), channel, query);
+        if live.as_ref().is_some_and(|live| !may_watch(live.publish.private)) {
+            return Err(closed());
+        }
+        let running = match live {
+            Some(live) => self.open(live).await?,
+            None => self.find(channel).await.ok_or_else(not_live)?,
+        };
+        if may_watch(running.private) { Ok(running) } else { Err(closed()) }
+    }
+
+    async fn find(&self, channel: &ChannelName) -> Option<Running> {
+        let (channels, channel) = (self.0.channels.load_full()?, channel.clone());
+        match channels.call(|reply| channels::Msg::Find(channel, reply), Some(CALL_MAX)).await {
+            Ok(CallResult::Success(running)) => running,
+            _ => None,
+        }
+    }
+
+    async fn open(&self, live: Arc<Live>) -> Result<Running, Problem> {
         let channels = self.0.channels.load_full().ok_or_else(busy)?;
-        let live = live.clone();
         match channels.call(|reply| channels::Msg::Open(live, reply), Some(CALL_MAX)).await {
             Ok(CallResult::Success(running)) => Ok(running),
             _ => Err(busy()),
@@ -255,16 +279,15 @@ impl Whep {
     }
 
     /// Has the viewer sit down; in another fan-out, if the one it came for ends just now.
-    async fn join(&self, live: &Arc<Live>, running: Running, viewer: &Arc<Viewer>) -> Result<(), Problem> {
-        let mut running = running;
+    async fn join(&self, mut running: Running, viewer: &Arc<Viewer>, query: Option<&str>) -> Result<(), Problem> {
         for _ in 0..TRIES {
-            let viewer = viewer.clone();
-            let joined = running.actor.call(|reply| fanout::Msg::Join(viewer, reply), Some(CALL_MAX)).await;
+            let joining = viewer.clone();
+            let joined = running.actor.call(|reply| fanout::Msg::Join(joining, reply), Some(CALL_MAX)).await;
             if matches!(joined, Ok(CallResult::Success(()))) {
                 return Ok(());
             }
             tokio::time::sleep(TRY_AFTER).await;
-            running = self.open(live).await?;
+            running = self.watchable(viewer.channel(), query).await?;
         }
         Err(busy())
     }
@@ -278,7 +301,7 @@ impl Whep {
         if_match: Option<&str>,
         body: &[u8],
     ) -> Result<Answer, Problem> {
-        let viewer = self.find(channel, id)?;
+        let viewer = self.session(channel, id)?;
         let (tag, peer) = viewer.ice();
         match resource::patch(content_type, if_match, body, &tag, &peer)? {
             Patch::Trickle => Ok(Answer::trickled()),
@@ -293,11 +316,11 @@ impl Whep {
 
     /// Ends a viewer's session at its wish.
     pub(super) fn delete(&self, channel: &str, id: &str) -> Result<Answer, Problem> {
-        self.find(channel, id)?.close(Instant::now());
+        self.session(channel, id)?.close(Instant::now());
         Ok(Answer::ended())
     }
 
-    fn find(&self, channel: &str, id: &str) -> Result<Arc<Viewer>, Problem> {
+    fn session(&self, channel: &str, id: &str) -> Result<Arc<Viewer>, Problem> {
         let channel = ChannelName::parse(channel).map_err(|_| Problem::no_session())?;
         self.0.table.get(&channel, id).ok_or_else(Problem::no_session)
     }

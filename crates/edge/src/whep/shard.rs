@@ -140,7 +140,7 @@ impl Shard {
             tokio::select! {
                 item = self.ring.recv() => match item {
                     Ok(Item::Packets(packets)) => self.packets(&packets).await,
-                    Ok(Item::Layers(layers)) => self.layers = layers,
+                    Ok(Item::Layers(layers)) => self.layers(layers).await,
                     Err(RecvError::Lagged(count)) => self.lagged(count),
                     Err(RecvError::Closed) => break,
                 },
@@ -184,6 +184,15 @@ impl Shard {
         }
         if gone {
             self.let_go();
+        }
+    }
+
+    /// The layers weigh something else, or are others: then each viewer's is thought over before the next frame.
+    async fn layers(&mut self, layers: Arc<[Layer]>) {
+        let same = self.layers.iter().map(|layer| layer.track).eq(layers.iter().map(|layer| layer.track));
+        self.layers = layers;
+        if !same {
+            self.choose().await;
         }
     }
 
