@@ -164,10 +164,18 @@ export class LivePlayer {
     });
     this.engine = engine;
     // Tells of the first frame at once; `timeupdate` comes up to a quarter of a second later.
-    this.video.requestVideoFrameCallback?.(() => {
-      if (this.engine === engine) this.feed({ type: "moved" });
-    });
+    this.awaitFrame(engine);
     engine.start();
+  }
+
+  private awaitFrame(engine: Engine): void {
+    const { video } = this;
+    video.requestVideoFrameCallback?.(() => {
+      if (this.engine !== engine) return;
+      // A frame on the way to where the engine will begin is not shown for long.
+      if (video.seeking || video.readyState < HAVE_CURRENT_DATA) this.awaitFrame(engine);
+      else this.feed({ type: "moved" });
+    });
   }
 
   private stop(): void {
