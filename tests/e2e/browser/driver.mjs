@@ -2,6 +2,7 @@
 //
 //   {"op":"goto","url":…}            {"op":"eval","code":…}        {"op":"wait","code":…,"ms":…}
 //   {"op":"click","selector":…}      {"op":"press","key":…}        {"op":"size","width":…,"height":…}
+//   {"op":"fill","selector":…,"text":…}
 //   {"op":"shot","path":…}           {"op":"complaints"}
 //
 // Answers: {"ok":VALUE} or {"error":TEXT}. `wait` polls an expression until it is truthy and answers its value.
@@ -28,6 +29,13 @@ const context = await chromium.launchPersistentContext(profile, {
     '--disable-component-update',
     '--disable-sync',
     '--mute-audio',
+    // A camera with a moving picture, a microphone with a tone, a screen; allowed without a question.
+    '--use-fake-device-for-media-stream',
+    '--use-fake-ui-for-media-stream',
+    '--auto-select-desktop-capture-source=Entire screen',
+    ...(process.env.CHROMIUM_SECURE_ORIGIN
+      ? [`--unsafely-treat-insecure-origin-as-secure=${process.env.CHROMIUM_SECURE_ORIGIN}`]
+      : []),
   ],
 });
 const page = context.pages()[0] ?? (await context.newPage());
@@ -55,6 +63,7 @@ const commands = {
     throw new Error('it never came true');
   },
   click: async ({ selector }) => void (await page.click(selector, { timeout: 20_000 })),
+  fill: async ({ selector, text }) => void (await page.fill(selector, text, { timeout: 20_000 })),
   press: async ({ key }) => void (await page.keyboard.press(key)),
   size: async ({ width, height }) => void (await page.setViewportSize({ width, height })),
   shot: async ({ path }) => void (await page.screenshot({ path })),

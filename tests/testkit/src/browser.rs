@@ -94,6 +94,11 @@ impl Browser {
         self.must(json!({"op": "click", "selector": selector})).await;
     }
 
+    /// Types into the field that a selector finds, instead of what it holds.
+    pub async fn fill(&mut self, selector: &str, text: &str) {
+        self.must(json!({"op": "fill", "selector": selector, "text": text})).await;
+    }
+
     /// Presses a key, such as `Space`.
     pub async fn press(&mut self, key: &str) {
         self.must(json!({"op": "press", "key": key})).await;

@@ -31,7 +31,7 @@ const LEFT: usize = (WIDTH - COLUMNS * SQUARE) / 2;
 /// JavaScript expression: the clock in the page's first video, in milliseconds, or 0 where there is none.
 pub const READ_CLOCK: &str = r"(() => {
     const find = (root) => {
-        const video = root.querySelector('video');
+        const video = root.querySelector('video[slot=media]') ?? root.querySelector('video');
         if (video) return video;
         for (const element of root.querySelectorAll('*')) {
             const inside = element.shadowRoot && find(element.shadowRoot);

@@ -8,23 +8,26 @@ use weir_testkit::{
     server::{ADMIN_KEY, Server},
 };
 
-/// JavaScript: the page's video, wherever it is nested, as `video` in an expression.
-fn with_video(expression: &str) -> String {
+/// JavaScript: the page's video, wherever it is nested, as `video` in an expression. The watch page has two, one in
+/// front.
+pub(crate) fn with_video(expression: &str) -> String {
     format!(
-        "(() => {{ const find = (root) => {{ const v = root.querySelector('video'); if (v) return v; \
+        "(() => {{ const find = (root) => {{ \
+         const v = root.querySelector('video[slot=media]') ?? root.querySelector('video'); if (v) return v; \
          for (const e of root.querySelectorAll('*')) {{ const i = e.shadowRoot && find(e.shadowRoot); \
          if (i) return i; }} return null; }}; const video = find(document); return video && ({expression}); }})()"
     )
 }
 
 /// Where pictures of the pages go, to be looked at.
-fn pictures() -> PathBuf {
+pub(crate) fn pictures() -> PathBuf {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/pictures");
     std::fs::create_dir_all(&folder).expect("a folder for pictures");
     folder
 }
 
-async fn wait_for_frames(browser: &mut Browser, count: u32) {
+/// Waits until the page has shown so many pictures.
+pub(crate) async fn wait_for_frames(browser: &mut Browser, count: u32) {
     browser.wait(&with_video(&format!("video.getVideoPlaybackQuality().totalVideoFrames >= {count}"))).await;
 }
 
