@@ -4,6 +4,7 @@
 #
 #   BENCH_SERVERS     which servers ("weir nginx-rtmp")
 #   BENCH_VIEWERS     numbers of viewers, rising; one publisher
+#   BENCH_REALTIME    numbers of viewers over WebRTC, rising; one publisher with Opus; servers that have it
 #   BENCH_PUBLISHERS  numbers of publishers, rising; no viewers
 #   BENCH_SECONDS     how long each is measured
 #   BENCH_OUT         where results go
@@ -12,7 +13,8 @@ cd "$(dirname "$0")/.."
 
 servers=${BENCH_SERVERS:-"weir nginx-rtmp"}
 viewers=${BENCH_VIEWERS:-"100 400 800"}
-publishers=${BENCH_PUBLISHERS:-"50 150"}
+realtime=${BENCH_REALTIME-"100 300"}
+publishers=${BENCH_PUBLISHERS-"50 150"}
 seconds=${BENCH_SECONDS:-10}
 out=${BENCH_OUT:-bench/out}
 weir=$PWD/target/release/weir
@@ -62,7 +64,7 @@ start_weir() {
     http=$(free_port) rtmp=$(free_port) internal=$(free_port)
     mkdir -p "$work/weir"
     export WEIR__DATA_DIR=$work/weir WEIR__HTTP__LISTEN=127.0.0.1:$http WEIR__INGEST__RTMP__LISTEN=127.0.0.1:$rtmp
-    export WEIR__INTERNAL__LISTEN=127.0.0.1:$internal
+    export WEIR__INTERNAL__LISTEN=127.0.0.1:$internal WEIR__WEBRTC__LISTEN=127.0.0.1:$(free_port)
     "${on_server[@]}" "$weir" serve >"$work/weir.log" 2>&1 &
     server=$!
     started+=("$server")
@@ -73,6 +75,7 @@ start_weir() {
     done
     publish_url="rtmp://127.0.0.1:$rtmp/live/bench-key-{i}"
     watch_url="http://127.0.0.1:$http/live/bench_0/index.m3u8"
+    whep_url="http://127.0.0.1:$http/whep/bench_0"
 }
 
 start_nginx_rtmp() {
@@ -87,31 +90,48 @@ start_nginx_rtmp() {
     started+=("$server")
     publish_url="rtmp://127.0.0.1:$rtmp/live/bench-key-{i}"
     watch_url="http://127.0.0.1:$http/live/bench-key-0.m3u8"
+    whep_url=
     # It answers 404 as soon as it listens.
     until curl -so /dev/null "http://127.0.0.1:$http/"; do sleep 0.1; done
+}
+
+# publish FILE [OPTION...]: one publisher, until everything is stopped.
+publish() {
+    local file=$1
+    shift
+    "${on_load[@]}" "$bench" publish --url "$publish_url" --file "$file" --seconds 3600 "$@" >/dev/null 2>"$work/publish.log" &
+    started+=("$!")
+    wait_for "the stream of $label" "$watch_url"
 }
 
 mkdir -p "$out"
 rm -f "$out"/*.json
 file=$("$bench" fixture)
+file_opus=$("$bench" fixture --opus)
 
 for label in $servers; do
     echo "== $label" >&2
     "start_${label//-/_}"
     common=(--label "$label" --server-pid "$server" --seconds "$seconds")
 
-    "${on_load[@]}" "$bench" publish --url "$publish_url" --file "$file" --seconds 3600 >/dev/null 2>"$work/publish.log" &
-    publisher=$!
-    started+=("$publisher")
-    wait_for "the stream of $label" "$watch_url"
+    publish "$file"
     for count in $viewers; do
         echo "   $count viewers" >&2
         "${on_load[@]}" "$bench" hls --url "$watch_url" --viewers "$count" "${common[@]}" \
             --out "$out/$label-viewers-$count.json" >/dev/null
     done
-    kill "$publisher"
-    wait "$publisher" 2>/dev/null || true
     stop
+
+    for count in ${whep_url:+$realtime}; do
+        echo "   $count viewers over WebRTC" >&2
+        # Afresh, so that memory is that of these viewers alone.
+        rm -rf "${work:?}"/*
+        "start_${label//-/_}"
+        publish "$file_opus" --enhanced
+        "${on_load[@]}" "$bench" whep --url "$whep_url" --viewers "$count" --label "$label" --server-pid "$server" \
+            --seconds "$seconds" --out "$out/$label-realtime-$count.json" >/dev/null
+        stop
+    done
 
     # Afresh, so that memory is that of publishers alone; long enough for every playlist's window to be full.
     for count in $publishers; do
