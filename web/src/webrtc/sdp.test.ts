@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 
-import { fragmentOf, iceOf, withIce, withOpus } from "./sdp";
+import { fragmentOf, iceOf, withIce, withParameters } from "./sdp";
 
 const sdp = (...lines: string[]): string => lines.map((line) => line + "\r\n").join("");
 
@@ -36,18 +36,18 @@ const answer = sdp(
 );
 
 test("stereo is added to what Opus has, once", () => {
-  const once = withOpus(offer, { stereo: 1 });
+  const once = withParameters(offer, ["opus"], { stereo: 1 });
   expect(once).toContain("a=fmtp:111 minptime=10;useinbandfec=1;stereo=1\r\n");
-  expect(withOpus(once, { stereo: 1 })).toBe(once);
+  expect(withParameters(once, ["opus"], { stereo: 1 })).toBe(once);
 });
 
 test("Opus without parameters gets a line for them, other codecs none", () => {
   const bare = offer.replace("a=fmtp:111 minptime=10;useinbandfec=1\r\n", "");
-  expect(withOpus(bare, { stereo: 1, maxaveragebitrate: 128_000 })).toBe(
+  expect(withParameters(bare, ["opus"], { stereo: 1, maxaveragebitrate: 128_000 })).toBe(
     bare + "a=fmtp:111 stereo=1;maxaveragebitrate=128000\r\n",
   );
   const video = sdp("m=video 9 UDP/TLS/RTP/SAVPF 96", "a=rtpmap:96 VP8/90000");
-  expect(withOpus(video, { stereo: 1 })).toBe(video);
+  expect(withParameters(video, ["opus"], { stereo: 1 })).toBe(video);
 });
 
 test("the fragment of an offer names the bundle, its first section and the credentials", () => {

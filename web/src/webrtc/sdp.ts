@@ -14,10 +14,16 @@ const CANDIDATE = /^a=(candidate:|end-of-candidates)/;
 const linesOf = (sdp: string): string[] => sdp.split(/\r?\n/).filter((line) => line !== "");
 const textOf = (lines: string[]): string => lines.map((line) => line + NEWLINE).join("");
 
-/** Adds parameters to Opus; one that it has already stays. Without `stereo=1` browsers play and send one channel. */
-export function withOpus(sdp: string, parameters: Record<string, string | number>): string {
+/** Parameters of a codec (RFC 8866 §6.15). */
+export type Parameters = Record<string, string | number>;
+
+/** Adds parameters to the codecs of these names; one that they have already stays. */
+export function withParameters(sdp: string, codecs: string[], parameters: Parameters): string {
   const lines = linesOf(sdp);
-  const types = lines.flatMap((line) => /^a=rtpmap:(\d+) opus\//i.exec(line)?.[1] ?? []);
+  const types = lines.flatMap((line) => {
+    const [, type, name] = /^a=rtpmap:(\d+) ([^/]+)\//.exec(line) ?? [];
+    return type && name && codecs.includes(name.toLowerCase()) ? type : [];
+  });
   const wanted = Object.entries(parameters);
   for (const type of types) {
     const head = `a=fmtp:${type} `;

@@ -13,6 +13,8 @@ export interface Options {
   token?: string | null;
   /** What to change in our offers. */
   prepare?: (offer: string) => string;
+  /** What to change in the server's answer. */
+  prepareAnswer?: (answer: string) => string;
   /** The line changed. After "closed" nothing more is told, and the session is of no use. */
   onLine: (line: Line) => void;
 }
@@ -35,7 +37,9 @@ export class Session {
     try {
       const offer = prepare((await peer.createOffer()).sdp ?? "");
       // The server is ICE-lite and answers whoever asks it, so our candidates need not be gathered before, nor told.
-      const { answer, resource, iceServers } = await post(url, offer, options.token ?? null);
+      const opened = await post(url, offer, options.token ?? null);
+      const { resource, iceServers } = opened;
+      const answer = options.prepareAnswer?.(opened.answer) ?? opened.answer;
       try {
         if (iceServers.length > 0)
           peer.setConfiguration({ ...peer.getConfiguration(), iceServers });

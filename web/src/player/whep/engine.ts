@@ -1,7 +1,7 @@
 import { Problem } from "../../api/request";
 import type { Line } from "../../webrtc/line";
 import { Report } from "../../webrtc/report";
-import { withOpus } from "../../webrtc/sdp";
+import { withParameters } from "../../webrtc/sdp";
 import { Session } from "../../webrtc/session";
 import type { Engine, EngineEvent, Progress } from "../engine";
 import { Health, SILENT_MS, type Verdict } from "./health";
@@ -95,7 +95,8 @@ export class WhepEngine implements Engine {
   private async connect(): Promise<void> {
     try {
       const session = await Session.open(this.peer, `/whep/${encodeURIComponent(this.channel)}`, {
-        prepare: (offer) => withOpus(offer, { stereo: 1 }),
+        // Without it browsers play one channel.
+        prepare: (offer) => withParameters(offer, ["opus"], { stereo: 1 }),
         onLine: (line) => this.changed(line),
       });
       if (this.stopped) return session.close();
