@@ -29,6 +29,9 @@ use crate::{
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// A layer of simulcast that is silent for so long is gone: four missing pictures of a layer with 2 a second.
 const SILENCE: Duration = Duration::from_secs(2);
+/// A stream that is silent for so long may go on under another synchronisation source. Before, one that comes beside it
+/// is nobody's.
+const SOURCE_SILENCE: Duration = Duration::from_secs(1);
 /// Bytes of frames that wait until it is known which layer is which: half a second of 64 Mbit/s.
 const GATHERED_BYTES_MAX: usize = 4 << 20;
 /// Compound packets that wait to be sent: more than one input ever makes.
@@ -110,7 +113,11 @@ impl Receiver {
             self.unknown += 1;
             return;
         };
-        let role = self.sources.role(header.ssrc).or_else(|| self.sources.learn(&header, extensions));
+        let is_alive = |layer| {
+            let heard = self.states.get(layer).and_then(|state: &Layer| state.heard);
+            heard.is_some_and(|heard| now.saturating_duration_since(heard) < SOURCE_SILENCE)
+        };
+        let role = self.sources.role(header.ssrc).or_else(|| self.sources.learn(&header, extensions, is_alive));
         let Some((role, incoming)) = role.and_then(|role| Some((role, self.sources.section(role.layer())?))) else {
             self.unknown += 1;
             return;

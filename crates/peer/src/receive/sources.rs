@@ -94,9 +94,17 @@ impl Sources {
     }
 
     /// Learns what an unknown source carries from one of its packets. A layer that had another source follows the new
-    /// one.
-    pub(super) fn learn(&mut self, header: &Header, extensions: Elements<'_>) -> Option<Role> {
+    /// one, unless the old one `is_alive`.
+    pub(super) fn learn(
+        &mut self,
+        header: &Header,
+        extensions: Elements<'_>,
+        is_alive: impl Fn(usize) -> bool,
+    ) -> Option<Role> {
         let role = self.by_extensions(header, extensions).or_else(|| self.by_payload_type(header))?;
+        if matches!(role, Role::Media(layer) if is_alive(layer)) {
+            return None;
+        }
         self.known.retain(|(_, known)| *known != role);
         if self.known.len() >= SOURCES_MAX {
             return None;

@@ -23,7 +23,7 @@ fn check(sources: &mut Sources, ssrc: u32, pt: u8, extensions: &str, expected: O
     }
     let packet = publisher.packet(pt, 0, false, b"x");
     let parsed = Header::parse(&packet).unwrap();
-    let role = sources.role(ssrc).or_else(|| sources.learn(&parsed.header, parsed.extensions));
+    let role = sources.role(ssrc).or_else(|| sources.learn(&parsed.header, parsed.extensions, |_| false));
     assert_eq!(role, expected, "{ssrc} with {extensions}");
 }
 

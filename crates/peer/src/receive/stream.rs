@@ -198,8 +198,12 @@ impl Stream {
         if packet.payload.is_empty() {
             return; // a probe for bandwidth
         }
-        let began = self.began.filter(|(timestamp, _)| *timestamp == packet.timestamp);
-        let (_, began) = *self.began.insert(began.unwrap_or((packet.timestamp, packet.arrived)));
+        // A packet may end the unit before, and that one only.
+        let mut begun = [self.began.unwrap_or((packet.timestamp, packet.arrived)); 2];
+        if begun[1].0 != packet.timestamp {
+            begun[1] = (packet.timestamp, packet.arrived);
+        }
+        self.began = Some(begun[1]);
         if self.depacketizer.as_ref().is_none_or(|(pt, _)| *pt != packet.payload_type) {
             let Some(payload) = incoming.payloads.iter().find(|payload| payload.pt == packet.payload_type) else {
                 self.refused += 1;
@@ -216,6 +220,7 @@ impl Stream {
             if *waiting {
                 *needs_keyframe = true;
             } else {
+                let (_, began) = begun[usize::from(begun[0].0 != unit.timestamp)];
                 out.push(Arrived { unit, began, at });
             }
         });

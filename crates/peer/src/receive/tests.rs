@@ -278,6 +278,26 @@ fn another_payload_type_begins_another_track() {
 }
 
 #[test]
+fn a_stream_goes_on_under_another_source_once_the_old_one_is_silent() {
+    let start = Instant::now();
+    let mut receiver = Receiver::new(start, vec![section(RtpCodec::Opus)]);
+    let (mut old, mut new) = (Publisher::new(1), Publisher::new(2));
+    let mut places = Vec::new();
+    for number in 0..200_u32 {
+        let now = start + Duration::from_millis(u64::from(number) * 20);
+        if number < 100 {
+            receiver.rtp(now, old.packet(SOUND_PT, number * 960, false, &[0x7c, 1]));
+        }
+        if number > 50 {
+            receiver.rtp(now, new.packet(SOUND_PT, 3_000_000_000 + number * 960, false, &[0x7c, 2]));
+        }
+        places.extend(drain(&mut receiver).1.into_iter().map(|frame| (frame.data[1], frame.pts.nanos() / 1_000_000)));
+    }
+    let expected = (0..100).map(|number| (1, number * 20)).chain((150..200).map(|number| (2, number * 20)));
+    assert_eq!(places, expected.collect::<Vec<_>>());
+}
+
+#[test]
 fn what_belongs_to_nobody_is_counted() {
     let start = Instant::now();
     let mut receiver = Receiver::new(start, vec![section(RtpCodec::Opus)]);
@@ -287,4 +307,54 @@ fn what_belongs_to_nobody_is_counted() {
     let stats = receiver.stats();
     assert_eq!((stats.unknown, stats.unknown_rtcp, stats.layers.len()), (2, 1, 0));
     assert!(receiver.poll().is_none());
+}
+
+/// RTP that ffmpeg 5.1 made of 8 samples, each packet behind its length (16 bits); the sizes of those samples, and in
+/// which order they are shown.
+fn check_ffmpeg(codec: RtpCodec, fmtp: &str, rtp: &[u8], sizes: [usize; 8], order: [usize; 8]) {
+    let start = Instant::now();
+    let mut section = section(codec);
+    (section.payloads[0].pt, section.payloads[0].fmtp) = (96, fmtp.into());
+    let mut receiver = Receiver::new(start, vec![section]);
+    let mut rest = rtp;
+    while let Some((&length, after)) = rest.split_first_chunk() {
+        let (packet, after) = after.split_at(usize::from(u16::from_be_bytes(length)));
+        receiver.rtp(start, Bytes::copy_from_slice(packet));
+        rest = after;
+    }
+    let (tracks, frames) = drain(&mut receiver);
+    assert_eq!(tracks.len(), 1);
+    assert_eq!(frames.iter().map(|frame| frame.data.len()).collect::<Vec<_>>(), sizes);
+    let mut shown: Vec<_> = (0..frames.len()).collect();
+    shown.sort_by_key(|at| frames[*at].pts);
+    assert_eq!(shown, order);
+    assert!(frames.iter().all(|frame| frame.dts <= frame.pts), "decoded before it is shown");
+    assert!(frames.windows(2).all(|pair| pair[0].dts < pair[1].dts), "decoded one after the other");
+}
+
+#[test]
+fn what_ffmpeg_sends_comes_out_as_it_was() {
+    const IN_ORDER: [usize; 8] = [0, 1, 2, 3, 4, 5, 6, 7];
+    check_ffmpeg(
+        RtpCodec::H264,
+        "packetization-mode=1; sprop-parameter-sets=Z2QADazZQUGfnwEQAAADABAAAAMDwPFCmWA=,aO+Pyw==; \
+         profile-level-id=64000D",
+        include_bytes!("fixtures/h264-b-frames.rtp"),
+        [4_048, 1_302, 871, 614, 1_454, 918, 542, 1_583],
+        [0, 2, 3, 1, 5, 6, 4, 7],
+    );
+    check_ffmpeg(
+        RtpCodec::Hevc,
+        "sprop-vps=QAEMAf//AWAAAAMAkAAAAwAAAwA8lZQJ; \
+         sprop-sps=QgEBAWAAAAMAkAAAAwAAAwA8oAoIDB8+WVlSkwvAWgIAAAMAAgAAAwA8EA==; sprop-pps=RAHAc8GJ",
+        include_bytes!("fixtures/hevc.rtp"),
+        [4_120, 1_692, 845, 293, 474, 1_661, 627, 358],
+        [0, 3, 2, 4, 1, 7, 6, 5],
+    );
+    let vp8 = [6_556, 747, 594, 866, 929, 867, 899, 1_151];
+    check_ffmpeg(RtpCodec::Vp8, "", include_bytes!("fixtures/vp8.rtp"), vp8, IN_ORDER);
+    let vp9 = [6_868, 2_558, 486, 617, 794, 576, 546, 769];
+    check_ffmpeg(RtpCodec::Vp9, "", include_bytes!("fixtures/vp9.rtp"), vp9, IN_ORDER);
+    let opus = [439, 293, 304, 284, 285, 286, 281, 293];
+    check_ffmpeg(RtpCodec::Opus, "sprop-stereo=1", include_bytes!("fixtures/opus.rtp"), opus, IN_ORDER);
 }

@@ -114,7 +114,7 @@ impl Header {
         for (id, data) in writable() {
             let length = data.len() as u8; // at most 255, see `writable`
             if short {
-                out.push(id << 4 | length - 1);
+                out.push(id << 4 | (length - 1));
             } else {
                 out.extend([*id, length]);
             }

@@ -112,7 +112,8 @@ impl Timeline {
 
     /// A sender report: the moment `ntp` (RFC 3550 §4, 32.32 bits) has this RTP timestamp.
     pub(super) fn report(&mut self, source: Source, ntp: u64, timestamp: u32) {
-        let moment = (ntp >> 32) as i64 * 1_000_000_000 + ((ntp & 0xffff_ffff) * 1_000_000_000 >> 32) as i64;
+        let (seconds, fraction) = (ntp >> 32, ntp & 0xffff_ffff);
+        let moment = (seconds * 1_000_000_000 + ((fraction * 1_000_000_000) >> 32)) as i64; // less than 2^62
         match source {
             Source::Sound => {
                 let Some(line) = &self.sound else { return };

@@ -37,13 +37,21 @@ const PLAIN: World = World {
     picture_reports: 1,
 };
 
+/// What a publisher sends, and the moment that it is of.
+enum Event {
+    Sound(i64),
+    Picture(i64),
+    SoundReport(i64),
+    PictureReport(i64),
+}
+
 /// The peer's clock when it begins.
 const NTP: i64 = 3_900_000_000;
 
 fn ntp(moment: i64) -> u64 {
     let rest = u64::try_from(moment.rem_euclid(SECOND)).unwrap();
     let seconds = u64::try_from(NTP + moment.div_euclid(SECOND)).unwrap();
-    seconds << 32 | (rest << 32) / SECOND as u64
+    (seconds << 32) + (rest << 32) / SECOND as u64
 }
 
 fn timestamp(first: u32, rate: i64, drift: i64, moment: i64) -> u32 {
@@ -57,12 +65,6 @@ fn play(world: World, seconds: i64) -> (Vec<(i64, i64)>, Vec<(i64, i64)>) {
     let at = |nanos: i64| start + Duration::from_nanos(u64::try_from(nanos).unwrap());
     // Everything that happens, by arrival.
     let mut events: Vec<(i64, Event)> = Vec::new();
-    enum Event {
-        Sound(i64),
-        Picture(i64),
-        SoundReport(i64),
-        PictureReport(i64),
-    }
     for moment in (0..seconds * 50).map(|number| number * 20 * MILLI) {
         events.push((moment + world.sound_way, Event::Sound(moment)));
     }
