@@ -92,6 +92,21 @@ async fn a_browser_watches_over_webrtc_what_is_pushed_over_rtmp() {
 }
 
 #[tokio::test]
+async fn what_obs_sends_by_default_is_seen_and_heard() {
+    let server = Server::start().await;
+    // B-frames and AAC, neither of which browsers take over WebRTC.
+    let _publisher = tools::publish(&server.rtmp_url(ADMIN_KEY), &["-bf", "2"]);
+    live(&server).await;
+    let mut browser = watching(&server).await;
+    browser.wait(&more("video", "framesDecoded", 60)).await;
+    // A muted element has no level to look at; a tone is more bytes than silence.
+    let heard = "stats.totalSamplesReceived - stats.concealedSamples > 48000 && stats.bytesReceived > 5000";
+    browser.wait(&format!("window.whep.stats('audio').then((stats) => {heard})")).await;
+    server.line_with("PlainH264").await;
+    browser.close().await;
+}
+
+#[tokio::test]
 async fn a_publisher_that_comes_back_continues_the_picture() {
     let server = Server::start().await;
     let mut publisher = tools::publish(&server.rtmp_url(ADMIN_KEY), &["-bf", "0"]);
@@ -189,7 +204,8 @@ async fn requests_that_cannot_be_answered_hear_why() {
     check(post("admin", sdp, "v=1\r\n").await, 400, "bad-sdp");
     check(post("admin", &[("content-type", "text/plain")], OFFER).await, 415, "media-type");
     check(post("admin", sdp, VP8).await, 406, "no-common-codec");
-    let long = Bytes::from(vec![b'a'; 2 << 20]);
+    // Little more than is taken, so that it is all sent before the answer.
+    let long = Bytes::from(vec![b'a'; (64 << 10) + 1]);
     let answer = http::send("POST", &server.url("/whep/admin"), sdp, long).await.expect("an answer");
     check(answer, 413, "too-long");
     let answer = http::send("GET", &server.url("/whep/admin"), &[], Bytes::new()).await.expect("an answer");
