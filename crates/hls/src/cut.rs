@@ -401,12 +401,15 @@ impl Cutter {
         }
     }
 
-    /// A lane comes, or comes back, with a frame at `at`. Answers what fills its open segment up to there. It is not
-    /// for the leading one.
-    pub fn join(&mut self, lane: Lane, at: Duration) -> Vec<Cut> {
+    /// A lane comes, or comes back, with a frame at `at`. Answers what fills its open segment up to there; `None` for a
+    /// frame that is so far behind the leading lane that gaps stand in its place already. It is not for the leading one.
+    pub fn join(&mut self, lane: Lane, at: Duration) -> Option<Vec<Cut>> {
         let part_target = self.timing.part_target;
         let mut cuts = Vec::new();
-        let Some(lead) = self.member(self.lead) else { return cuts };
+        let lead = self.member(self.lead)?;
+        if lead.track.part_at.is_some_and(|begun| at + BOUNDARY_SLACK < begun) {
+            return None;
+        }
         let (lead_part, lead_length, segments) =
             (lead.track.part_at.unwrap_or(at), lead.track.length, lead.track.segments);
         let pending = lead.ended.clone();
@@ -426,7 +429,7 @@ impl Cutter {
         member.is_away = false;
         member.ended = pending;
         member.fill(lead_part, at.saturating_sub(lead_part), part_target, &mut cuts);
-        cuts
+        Some(cuts)
     }
 
     /// A lane went. Its last part ends after `frame`, and gaps stand for it up to where the leading one is; when it leads

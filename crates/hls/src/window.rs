@@ -170,10 +170,13 @@ impl Window {
         self.target = Some(target);
     }
 
-    /// The initialization section of what follows. Within a segment that has parts it holds from the next one on.
+    /// The initialization section of what follows. Within a segment that has media it holds from the next one on.
     pub fn init(&mut self, data: Bytes) -> u32 {
         let number = self.next_init;
         self.next_init += 1;
+        if self.open.parts > 0 && self.open.gap {
+            self.open.init = Some(number);
+        }
         self.inits.push_back((number, data));
         number
     }

@@ -124,7 +124,7 @@ impl Package {
             // What was gathered of this track had other parameters.
             State::Gathering(gathered) => gathered.forget(track.id),
             State::Running(running) => {
-                if !running.changed(&track)? {
+                if !running.changed(&track).await {
                     self.interrupt().await?;
                 }
             }
@@ -150,7 +150,7 @@ impl Package {
                     self.interrupt().await?;
                     return Box::pin(self.frame(frame)).await;
                 }
-                match running.frame(&frame, &self.tracks, &self.station)? {
+                match running.frame(&frame, &self.tracks, &self.station).await? {
                     Taken::Yes => return Ok(()),
                     Taken::Stalled => debug!("a track stands still"),
                     Taken::Jumped => {
@@ -228,7 +228,7 @@ impl Package {
         while let Some(frame) = frames.pop_front() {
             match &mut self.state {
                 State::Running(running) => {
-                    if running.frame(&frame, &self.tracks, &self.station)? != Taken::Yes {
+                    if running.frame(&frame, &self.tracks, &self.station).await? != Taken::Yes {
                         self.interrupt().await?;
                         frames.push_front(frame);
                     }

@@ -139,39 +139,40 @@ impl Running {
 
     /// A track has other parameters from now on. `false` when this must end for it; else it goes, and comes back with
     /// its next keyframe.
-    pub(crate) fn changed(&mut self, track: &Track) -> Result<bool, Error> {
+    pub(crate) async fn changed(&mut self, track: &Track) -> bool {
         let side = side(track.id);
         let is_new_kind = side.is_video() && self.has_no_pictures();
         if is_new_kind || side == Side::Audio || side == self.cutter.lead() {
-            return Ok(false);
+            return false;
         }
-        self.leave(side)?;
-        Ok(true)
+        self.leave(side).await;
+        true
     }
 
     /// Takes a frame, unless this must end: then nothing was taken.
-    pub(crate) fn frame(&mut self, frame: &Frame, tracks: &Tracks, station: &Station) -> Result<Taken, Error> {
+    pub(crate) async fn frame(&mut self, frame: &Frame, tracks: &Tracks, station: &Station) -> Result<Taken, Error> {
         // With a keyframe, so that no picture is lost.
         if self.cutter.is_stalled() && frame.keyframe {
             return Ok(Taken::Stalled);
         }
-        if self.waits(frame) {
+        // Behind those of its track that wait already.
+        if self.waits(frame) || self.held.iter().any(|held| held.track == frame.track) {
             self.held.push_back(frame.clone());
         } else {
-            let taken = self.take(frame, tracks, station)?;
+            let taken = self.take(frame, tracks, station).await?;
             if taken != Taken::Yes {
                 return Ok(taken);
             }
         }
         while self.held.len() > HELD_MAX || self.held.front().is_some_and(|held| self.is_due(held, frame.arrived)) {
             let Some(held) = self.held.pop_front() else { break };
-            let taken = self.take(&held, tracks, station)?;
+            let taken = self.take(&held, tracks, station).await?;
             if taken != Taken::Yes {
                 return Ok(taken);
             }
         }
         while let Some(gone) = self.cutter.gone() {
-            if !self.leave(gone)? {
+            if !self.leave(gone).await {
                 break;
             }
         }
@@ -188,14 +189,16 @@ impl Running {
         !self.waits(held) || now.saturating_duration_since(held.arrived) > HOLD_MAX
     }
 
-    fn take(&mut self, frame: &Frame, tracks: &Tracks, station: &Station) -> Result<Taken, Error> {
+    async fn take(&mut self, frame: &Frame, tracks: &Tracks, station: &Station) -> Result<Taken, Error> {
         let side = side(frame.track);
         let Some(track) = tracks.get(frame.track) else { return Ok(Taken::Yes) };
         let is_main = side == Side::Audio || side == self.cutter.lead();
-        let seat = self.seats.iter().find(|seat| seat.side == side);
-        let is_here = seat.is_some_and(Seat::is_taken);
-        if !is_here && (is_main || !frame.keyframe || !self.may_come(track, seat)) {
+        let is_here = self.seats.iter().any(|seat| seat.side == side && seat.is_taken());
+        if !is_here && (is_main || !frame.keyframe || !self.may_come(track)) {
             return Ok(Taken::Yes);
+        }
+        if let (TrackParams::Audio(audio), false) = (&track.params, is_here) {
+            self.timeline.sound(track.id, audio.sample_rate);
         }
         let place = match &track.params {
             TrackParams::Video(_) => self.timeline.video(frame.track, frame.dts, frame.pts, frame.arrived),
@@ -210,29 +213,29 @@ impl Running {
         };
         match place {
             Place::At(placed) => {
-                if !is_here {
-                    self.join(side, track, placed.at, station)?;
+                if !is_here && !self.join(side, track, placed.at, station)? {
+                    return Ok(Taken::Yes);
                 }
                 self.lay(side, frame, placed, station)?;
             }
+            Place::Nowhere if !is_main => {}
             Place::Nowhere => station.health.note(|report| report.dropped_frames += 1),
             Place::Jump if is_main => return Ok(Taken::Jumped),
             Place::Jump => {
-                self.leave(side)?;
+                self.leave(side).await;
             }
         }
         Ok(Taken::Yes)
     }
 
-    /// Whether a track that is not there may come: its codec is the session's, and the muxer that it had is done.
-    fn may_come(&self, track: &Track, seat: Option<&Seat>) -> bool {
-        let fits = match (&track.params, side(track.id)) {
+    /// Whether a track that is not there may come: its codec is the session's.
+    fn may_come(&self, track: &Track) -> bool {
+        match (&track.params, side(track.id)) {
             (TrackParams::Video(video), _) => {
                 self.session.make().video == Some(video.codec) && video.width > 0 && video.height > 0
             }
             (TrackParams::Audio(_), side) => side != Side::Audio,
-        };
-        fits && seat.is_none_or(Seat::is_free)
+        }
     }
 
     /// Where the track's rendition is, made if it is new.
@@ -245,43 +248,41 @@ impl Running {
         })
     }
 
-    fn join(&mut self, side: Side, track: &Track, at: Duration, station: &Station) -> Result<(), Error> {
+    /// A track comes with a frame there. `false` for one that is too late for its place.
+    fn join(&mut self, side: Side, track: &Track, at: Duration, station: &Station) -> Result<bool, Error> {
+        let Some(cuts) = self.cutter.join(side, at) else { return Ok(false) };
         let id = rendition(track.id);
         if !self.session.renditions().contains(&id) {
             self.session.add(spec(track, &self.measured), self.first_msn + self.cutter.segments());
         }
-        if let TrackParams::Audio(audio) = &track.params {
-            self.timeline.sound(track.id, audio.sample_rate);
-        }
         let index = self.seat(station, track.id);
-        let cuts = self.cutter.join(side, at);
         let seat = &mut self.seats[index];
         seat.cut(&cuts)?;
         seat.sit(track, &self.measured)?;
         if self.is_live {
             seat.caught_up();
         }
-        Ok(())
+        Ok(true)
     }
 
-    /// A track went, as far as can be seen. `false` when it is the only one that can lead, and stays.
-    fn leave(&mut self, side: Side) -> Result<bool, Error> {
+    /// A track went, as far as can be seen. `false` when it stays: no other can lead; or it was not there.
+    async fn leave(&mut self, side: Side) -> bool {
         let Some(seat) = self.seats.iter_mut().find(|seat| seat.side == side && seat.is_taken()) else {
-            return Ok(true);
+            return false;
         };
         let led = self.cutter.lead() == side;
         let cuts = self.cutter.leave(side, seat.frame_length());
         if self.cutter.lead() == side {
-            return Ok(false);
+            return false;
         }
-        seat.leave(cuts);
+        seat.leave(&cuts).await;
         if let Some(track) = seat.track() {
             self.timeline.forget(track);
         }
         if led {
             self.lead_dts = None;
         }
-        Ok(true)
+        true
     }
 
     fn lay(&mut self, side: Side, frame: &Frame, placed: Placed, station: &Station) -> Result<(), Error> {

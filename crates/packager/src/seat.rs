@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
 use tracing::warn;
 use weir_hls::cut::{Cut, Lane as Side};
 use weir_media::{Track, TrackId};
@@ -20,23 +19,16 @@ pub(crate) struct Seat {
     plan: Plan,
     lane: Option<Lane>,
     track: Option<TrackId>,
-    /// The muxer of a track that went, on its last part.
-    ending: Option<JoinHandle<()>>,
 }
 
 impl Seat {
     pub(crate) fn new(side: Side, plan: Plan) -> Self {
-        Self { side, plan, lane: None, track: None, ending: None }
+        Self { side, plan, lane: None, track: None }
     }
 
     /// Whether its track is there.
     pub(crate) fn is_taken(&self) -> bool {
         self.lane.is_some()
-    }
-
-    /// Whether a track may come: what the one before left is written.
-    pub(crate) fn is_free(&self) -> bool {
-        self.ending.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
     /// The track that is there, or was last.
@@ -58,15 +50,12 @@ impl Seat {
         Ok(())
     }
 
-    /// Its track went; these were its last cuts.
-    pub(crate) fn leave(&mut self, cuts: Vec<Cut>) {
+    /// Its track went; these were its last cuts. Waits until its last part is out, which takes the muxer a moment.
+    pub(crate) async fn leave(&mut self, cuts: &[Cut]) {
         let Some(lane) = self.lane.take() else { return };
-        let side = self.side;
-        self.ending = Some(tokio::spawn(async move {
-            if let Err(error) = lane.finish(&cuts).await {
-                warn!(?side, %error, "the end of a track is lost");
-            }
-        }));
+        if let Err(error) = lane.finish(cuts).await {
+            warn!(side = ?self.side, %error, "the end of a track is lost");
+        }
     }
 
     /// Does what was decided before the next frame.
@@ -102,10 +91,6 @@ impl Seat {
 
     /// The publish ended, or its timeline: what was decided last is done, and every part comes out.
     pub(crate) async fn finish(mut self, cuts: Vec<Cut>) -> Result<(), Error> {
-        if let Some(ending) = self.ending.take() {
-            // A panic there is told by its log.
-            let _ = ending.await;
-        }
         match self.lane.take() {
             Some(lane) => lane.finish(&cuts).await,
             None => {

@@ -47,8 +47,9 @@ fn cut(seconds: u64, lanes: &[Lane], comes: impl Fn(Lane, u64) -> bool) -> HashM
                 if !keyframe {
                     continue;
                 }
+                let Some(cuts) = cutter.join(lane, at) else { continue };
                 here.push(lane);
-                list(cutter.join(lane, at).into_iter().map(|cut| (lane, cut)).collect());
+                list(cuts.into_iter().map(|cut| (lane, cut)).collect());
             }
             list(cutter.frame(lane, Coming { at, shown: at, keyframe }));
         }
@@ -123,6 +124,18 @@ fn a_layer_may_come_late() {
     assert!(listed[&LOW].iter().flatten().all(|part| !part.1), "it begins with its keyframe");
 }
 
+#[test]
+fn what_comes_too_late_does_not_join() {
+    let mut cutter = Cutter::with(TIMING, WISHES, &[Lane::Video]);
+    cutter.expect(Lane::Sound(0));
+    for n in 0..30 {
+        let at = Duration::from_millis(n * 100);
+        cutter.frame(Lane::Video, Coming { at, shown: at, keyframe: n == 0 });
+    }
+    assert_eq!(cutter.join(Lane::Sound(0), Duration::from_millis(1_500)), None, "gaps stand there already");
+    assert!(cutter.join(Lane::Sound(0), Duration::from_millis(2_900)).is_some());
+}
+
 proptest! {
     #[test]
     fn numbers_stay_in_step_whatever_comes_and_goes(
@@ -137,4 +150,25 @@ proptest! {
         let pictures = listed.iter().filter(|(lane, _)| lane.is_video()).map(|(_, segments)| segments.len());
         prop_assert!(pictures.clone().max() == pictures.min(), "{counts:?}");
     }
+}
+
+#[test]
+fn media_that_comes_after_a_gap_in_its_segment_has_its_map() {
+    use crate::{spec::Part, window::Window};
+    let mut window = Window::new(Duration::from_secs(30), 1 << 20);
+    let part = |gap: bool| Part {
+        data: bytes::Bytes::from_static(b"x"),
+        duration: Duration::from_millis(200),
+        independent: !gap,
+        gap,
+        program_date_time: std::time::SystemTime::UNIX_EPOCH,
+        media_time: Duration::ZERO,
+    };
+    window.push(part(true));
+    assert_eq!(window.open().and_then(|open| open.init), None);
+    let first = window.init(bytes::Bytes::from_static(b"moov"));
+    window.push(part(false));
+    assert_eq!(window.open().and_then(|open| open.init), Some(first));
+    window.init(bytes::Bytes::from_static(b"other"));
+    assert_eq!(window.open().and_then(|open| open.init), Some(first), "what has media keeps its own");
 }

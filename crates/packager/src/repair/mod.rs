@@ -12,7 +12,7 @@ pub mod config;
 mod making;
 mod process;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod wire;
 pub mod worker;
 

@@ -55,7 +55,8 @@ fn program(kind: &str) -> Program {
     Program { environment, ..Program::this(&arguments) }
 }
 
-fn workers() -> Workers {
+/// Real workers.
+pub(crate) fn workers() -> Workers {
     Workers::new(Config::default(), program("repair"))
 }
 

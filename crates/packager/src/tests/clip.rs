@@ -55,6 +55,18 @@ impl Clip {
         ))
     }
 
+    /// A layer of the picture that [`Self::h264`] makes: so high, on this track.
+    pub(crate) fn layer(id: TrackId, height: u32, frames: u32, gop: u32) -> Self {
+        let width = height * 16 / 9;
+        let mut layer = Self::video(&format!(
+            "videotestsrc num-buffers={frames} pattern=ball ! video/x-raw,format=I420,width={width},height={height},framerate=30/1 \
+             ! x264enc tune=zerolatency speed-preset=ultrafast bitrate={height} key-int-max={gop} option-string=scenecut=0 \
+             ! video/x-h264,stream-format=avc,alignment=au,profile=constrained-baseline"
+        ));
+        layer.track.id = id;
+        layer
+    }
+
     pub(crate) fn hevc(frames: u32) -> Self {
         Self::video(&format!(
             "videotestsrc num-buffers={frames} pattern=ball ! video/x-raw,format=I420,width=320,height=180,framerate=30/1 \

@@ -13,10 +13,26 @@ use crate::{Error, package::Package};
 
 /// What holds for every rendition: rows B1, B2, F3, and media that follows itself without a hole.
 fn check_rendition(seen: &Seen, timescale: f64) {
+    check_parts(seen);
+    let mut end = None;
+    for segment in &seen.segments {
+        if segment.discontinuity {
+            end = None;
+        }
+        for moof in moofs(&segment.data) {
+            if let Some(end) = end {
+                assert_eq!(moof.tfdt, end, "decoding times follow each other at {}", moof.tfdt as f64 / timescale);
+            }
+            end = Some(moof.tfdt + moof.samples.iter().map(|sample| u64::from(sample.0)).sum::<u64>());
+        }
+    }
+}
+
+/// What holds for every rendition, whatever is missing of it.
+pub(super) fn check_parts(seen: &Seen) {
     let target = seen.text.lines().find_map(|line| line.strip_prefix("#EXT-X-PART-INF:PART-TARGET="));
     let target: f64 = target.expect("a PART-TARGET").parse().expect("a number");
     assert!(!seen.segments.is_empty());
-    let mut end = None;
     for segment in &seen.segments {
         assert!(segment.duration.round() <= 10.0);
         let joined: Vec<u8> = segment.parts.iter().flat_map(|part| part.data.to_vec()).collect();
@@ -33,20 +49,11 @@ fn check_rendition(seen: &Seen, timescale: f64) {
             let has_sync = moofs[0].samples.iter().any(|(_, _, sync)| *sync);
             assert_eq!(has_sync, part.independent, "INDEPENDENT says whether a sync sample is there");
         }
-        if segment.discontinuity {
-            end = None;
-        }
-        for moof in moofs(&segment.data) {
-            if let Some(end) = end {
-                assert_eq!(moof.tfdt, end, "decoding times follow each other at {}", moof.tfdt as f64 / timescale);
-            }
-            end = Some(moof.tfdt + moof.samples.iter().map(|sample| u64::from(sample.0)).sum::<u64>());
-        }
     }
 }
 
 /// No tool has anything to say about the media; answers how many frames can be decoded.
-fn check_plays(seen: &Seen) -> usize {
+pub(super) fn check_plays(seen: &Seen) -> usize {
     let file = seen.file();
     let probe = tool("ffprobe", &["-v", "warning", "-i", "{}"], &file);
     assert_eq!(probe, "", "ffprobe");

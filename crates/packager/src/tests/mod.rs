@@ -3,6 +3,7 @@
 mod actors;
 mod clip;
 pub(crate) use clip::Clip;
+mod layers;
 mod media;
 mod seen;
 
