@@ -59,10 +59,12 @@ impl Pump {
         let mut drain = std::pin::pin!(drain);
         let mut media = None::<Media>;
         let end = loop {
+            // Here and not only when the timer fires: datagrams may come faster than they are taken.
+            let now = time::Instant::now().into_std();
+            self.time_passed(now, &mut media);
             if let Some(end) = self.turn(&mut media) {
                 break end;
             }
-            let now = time::Instant::now().into_std();
             let deadline = self.deadline(media.as_ref()).unwrap_or(now + NO_DEADLINE);
             let publisher = media.as_ref().map(|media| &media.publisher);
             tokio::select! {
@@ -96,7 +98,7 @@ impl Pump {
                         self.arrived(datagram, media.as_mut());
                     }
                 }
-                () = sleep_until(deadline.into()) => self.time_passed(&mut media),
+                () = sleep_until(deadline.into()) => {}
             }
         };
         self.transport.close(time::Instant::now().into_std());
@@ -187,8 +189,7 @@ impl Pump {
         [self.transport.poll_timeout(), media].into_iter().flatten().min()
     }
 
-    fn time_passed(&mut self, media: &mut Option<Media>) {
-        let now = time::Instant::now().into_std();
+    fn time_passed(&mut self, now: Instant, media: &mut Option<Media>) {
         if self.transport.poll_timeout().is_some_and(|at| at <= now) {
             self.transport.handle_timeout(now);
         }

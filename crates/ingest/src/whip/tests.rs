@@ -37,6 +37,7 @@ impl Gate for OneKey {
             "a-revoked-key" => Err(Denied::Revoked),
             "a-key-too-many" => Err(Denied::TooManyAttempts),
             "a-key-in-an-outage" => Err(Denied::Unavailable),
+            "a-key-for-the-patient" => std::future::pending().await,
             _ => Err(Denied::UnknownKey),
         }
     }
@@ -100,12 +101,12 @@ impl Node {
         Self { whip, router, registry }
     }
 
-    async fn ask(&self, method: &str, uri: &str, headers: &[(&str, &str)], body: impl Into<String>) -> Answered {
+    async fn ask(&self, method: &str, uri: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Answered {
         let mut request = Request::builder().method(method).uri(uri);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = self.router.clone().oneshot(request.body(Body::from(body.into())).unwrap()).await.unwrap();
+        let response = self.router.clone().oneshot(request.body(body.into()).unwrap()).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         Answered { status: parts.status, headers: parts.headers, body: String::from_utf8(body.to_vec()).unwrap() }
@@ -113,7 +114,7 @@ impl Node {
 
     async fn post(&self, key: &str, offer: &str) -> Answered {
         let bearer = format!("Bearer {key}");
-        self.ask("POST", "/whip", &[("authorization", &bearer), ("content-type", SDP)], offer).await
+        self.ask("POST", "/whip", &[("authorization", &bearer), ("content-type", SDP)], offer.to_owned()).await
     }
 
     /// A peer whose offer was answered, and where its session is.
@@ -235,6 +236,31 @@ async fn refusals_are_problem_documents() {
 }
 
 #[tokio::test]
+async fn neither_a_body_nor_the_gate_is_waited_for_without_end() {
+    let node = Node::start().await;
+    let offer = Peer::new().await.offer();
+    tokio::time::pause();
+    assert_eq!(node.post("a-key-for-the-patient", &offer).await.status, 503);
+    let headers = [("authorization", "Bearer the-key-of-anna"), ("content-type", SDP)];
+    assert_eq!(node.ask("POST", "/whip", &headers, Body::new(Endless)).await.status, 408);
+}
+
+/// A body that never ends.
+struct Endless;
+
+impl axum::body::HttpBody for Endless {
+    type Data = axum::body::Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Self::Data>, Self::Error>>> {
+        std::task::Poll::Pending
+    }
+}
+
+#[tokio::test]
 async fn other_methods_are_refused_and_options_tell_what_works() {
     let node = Node::start().await;
     for uri in ["/whip", "/whip/0123456789abcdef0123456789abcdef"] {
@@ -258,7 +284,7 @@ async fn ice_restarts_by_patch_and_the_stream_goes_on() {
     let (location, tag) = (answered.header(header::LOCATION), answered.header(header::ETAG));
     let patch = async |if_match: &str, body: &str| {
         let headers = [("content-type", FRAGMENT), ("if-match", if_match)];
-        node.ask("PATCH", location, &headers, body).await
+        node.ask("PATCH", location, &headers, body.to_owned()).await
     };
     let trickle = "a=candidate:1 1 udp 1 192.0.2.1 1 typ host\r\na=end-of-candidates\r\n";
     assert_eq!(patch(tag, trickle).await.status, 204);

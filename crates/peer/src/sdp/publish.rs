@@ -17,6 +17,10 @@ const VIDEO: [RtpCodec; 5] = [RtpCodec::H264, RtpCodec::Hevc, RtpCodec::Av1, Rtp
 /// it browsers send speech in mono at 32.
 const OPUS: &str = "minptime=10;useinbandfec=1;usedtx=0;stereo=1;sprop-stereo=1;maxaveragebitrate=128000";
 
+/// Where libwebrtc begins with video, in kbit/s, instead of 300: otherwise the first seconds of a publish are a quarter
+/// as wide, and each step up is a change of format for whoever plays it. A slower line is noticed within a second.
+const START_KBITS: u32 = 2_500;
+
 /// An answer to a publisher.
 #[derive(Debug, Clone)]
 pub struct PublishAnswer {
@@ -85,7 +89,15 @@ fn payloads(section: &Section) -> Vec<Payload> {
         // Mode 1 first: mode 0 cuts every picture into slices of one packet.
         codecs.sort_by_key(|codec| codec::packetization_mode(codec) == 0);
     }
-    codecs.into_iter().map(|codec| payload(section, codec, family, &codec.fmtp)).collect()
+    codecs.into_iter().map(|codec| payload(section, codec, family, &video_fmtp(section, codec))).collect()
+}
+
+fn video_fmtp(section: &Section, codec: &Codec) -> String {
+    if !section.is_libwebrtc {
+        return codec.fmtp.clone();
+    }
+    let separator = if codec.fmtp.is_empty() { "" } else { ";" };
+    format!("{}{separator}x-google-start-bitrate={START_KBITS}", codec.fmtp)
 }
 
 fn is_receivable(codec: &Codec, family: RtpCodec) -> bool {

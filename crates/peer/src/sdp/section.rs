@@ -116,6 +116,8 @@ pub struct Section {
     pub ssrcs: Vec<(u32, Option<u32>)>,
     /// RTCP comes on the same transport.
     pub rtcp_mux: bool,
+    /// The writer is libwebrtc: Chromium, Safari and what is built of it.
+    pub is_libwebrtc: bool,
     /// Port 0 does not refuse the section (RFC 8843 §6).
     pub bundle_only: bool,
     /// ICE and DTLS of this section.
@@ -169,6 +171,7 @@ impl Section {
             rids: Vec::new(),
             ssrcs: Vec::new(),
             rtcp_mux: false,
+            is_libwebrtc: false,
             bundle_only: false,
             transport: Transport::default(),
             rids_declared: Vec::new(),
@@ -273,6 +276,7 @@ impl Section {
         if id == 0 {
             return None;
         }
+        self.is_libwebrtc |= uri == VIDEO_TIMING;
         if let Some(slot) = slot(&mut self.extensions, uri) {
             *slot = Some(id);
         }
@@ -346,6 +350,9 @@ pub(super) const ABS_SEND_TIME: &str = "http://www.webrtc.org/experiments/rtp-hd
 pub(super) const DEPENDENCY_DESCRIPTOR: &str =
     "https://aomediacodec.github.io/av1-rtp-spec/#dependency-descriptor-rtp-header-extension";
 pub(super) const PLAYOUT_DELAY: &str = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay";
+
+/// Nobody else writes it.
+const VIDEO_TIMING: &str = "http://www.webrtc.org/experiments/rtp-hdrext/video-timing";
 
 /// A token that fits into a header extension.
 pub(super) fn id(text: &str) -> Option<String> {

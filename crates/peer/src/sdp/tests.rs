@@ -97,6 +97,13 @@ fn an_answer_has_one_bundle_one_transport_and_all_candidates() {
 }
 
 #[test]
+fn chromium_is_told_to_begin_with_a_whole_picture_and_nobody_else() {
+    let told = |offer| published(offer).sdp.contains("profile-level-id=42e01f;x-google-start-bitrate=2500");
+    assert!(told(CHROMIUM_PUBLISH));
+    assert!([OBS, AIORTC, GSTREAMER].iter().all(|offer| !published(offer).sdp.contains("x-google")));
+}
+
+#[test]
 fn simulcast_layers_are_received() {
     let answer = published(CHROMIUM_SIMULCAST);
     let video = &answer.incoming[0];
