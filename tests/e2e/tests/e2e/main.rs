@@ -10,6 +10,7 @@ mod hostile;
 mod lifecycle;
 mod operating;
 mod origin;
+mod pages_webrtc;
 mod players;
 mod watching;
 mod whep;
