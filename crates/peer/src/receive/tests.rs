@@ -293,7 +293,7 @@ fn a_stream_goes_on_under_another_source_once_the_old_one_is_silent() {
         }
         places.extend(drain(&mut receiver).1.into_iter().map(|frame| (frame.data[1], frame.pts.nanos() / 1_000_000)));
     }
-    let expected = (0..100).map(|number| (1, number * 20)).chain((150..200).map(|number| (2, number * 20)));
+    let expected = (0..100).map(|number| (1, number * 20)).chain((149..200).map(|number| (2, number * 20)));
     assert_eq!(places, expected.collect::<Vec<_>>());
 }
 
