@@ -17,6 +17,9 @@ pub enum Error {
     /// More calls wait than the store takes, or one waited too long for a turn.
     #[error("the store is busy")]
     Busy,
+    /// Too few servers of the store answer, or not in time.
+    #[error("the store does not answer: {0}")]
+    Unreachable(String),
     /// The disk under the store is full.
     #[error("the disk of the store is full")]
     Full,

@@ -4,7 +4,8 @@
 //! logged in), [`signing`], [`sessions`], [`audit`] and the rest. Each has its model and the trait
 //! that asks a store for it, and beside it `sqlite.rs` with the statements of the one-machine store. [`store`] joins
 //! the traits into one [`Store`] and opens the one that a URL names; [`sqlite`] is the machinery below the
-//! statements (threads, migrations). [`conformance`] holds what every store must do, as tests over the trait.
+//! statements (threads, migrations), and [`cql`] is that of the cluster's store, whose statements stand in `cql.rs`.
+//! [`conformance`] holds what every store must do, as tests over the trait.
 //! Above them: [`admission`] (may this key publish?), [`first_start`], and [`api`] (routes and `openapi.json`).
 //!
 //! This crate does not know RTMP, HLS or pages. What is live it asks of [`Presence`].
@@ -18,6 +19,7 @@ pub mod bans;
 pub mod channels;
 #[cfg(test)]
 mod conformance;
+pub mod cql;
 pub mod error;
 pub mod families;
 pub mod first_start;

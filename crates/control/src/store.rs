@@ -15,6 +15,7 @@ use crate::{
     audit::Audit,
     bans::Bans,
     channels::{Channel, Channels},
+    cql::{self, Cluster, Cql},
     error::Error,
     families::Families,
     idempotency::Idempotency,
@@ -28,6 +29,9 @@ use crate::{
 
 /// What a store's call gives.
 pub type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, Error>> + Send + 'a>>;
+
+/// Longest name of a keyspace, as Apache Cassandra and ScyllaDB have it.
+const KEYSPACE_CHARS_MAX: usize = 48;
 
 /// Everything that is kept. Cloned as `Arc<dyn Store>`; calls may come from any task.
 pub trait Store:
@@ -74,18 +78,55 @@ pub struct Foundation {
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
     /// `sqlite:PATH` keeps everything in one file on this machine; a relative path is below the server's working
-    /// directory. Empty means `sqlite:` and `weir.db` inside `data_dir`. `cql://HOST[:PORT],HOST[:PORT]/KEYSPACE` is
-    /// understood by builds with the cluster's store.
+    /// directory. Empty means `sqlite:` and `weir.db` inside `data_dir`. `cql://HOST[:PORT],HOST[:PORT]/KEYSPACE` keeps
+    /// it in a cluster of Apache Cassandra or ScyllaDB that several nodes share; some of its servers are enough, the
+    /// others are learned from them. A keyspace that is missing is made.
     pub url: String,
-    /// Calls that may wait for the store's one writer; more are refused as busy.
+    /// Calls that may wait for the one writer of an SQLite store; more are refused as busy.
     pub writes_waiting_max: usize,
-    /// Threads that read, beside the one that writes.
+    /// Threads that read an SQLite store, beside the one that writes.
     pub readers: usize,
+    /// Who logs in at a CQL store. Empty: nobody does.
+    pub username: String,
+    /// The password for it.
+    pub password: Password,
+    /// Servers that keep each row, in each datacenter, when the keyspace of a CQL store is made: 3 outlives the loss of
+    /// one. Changes nothing once it is there.
+    pub replication_factor: u8,
+    /// What else to say when the keyspace is made, as in `CREATE KEYSPACE … AND`: `tablets = {'enabled': false}` for a
+    /// ScyllaDB whose tablets know no lightweight transactions yet.
+    pub keyspace_options: String,
+}
+
+/// A password in the settings. `Debug` hides it.
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Password(String);
+
+impl Password {
+    /// The password in clear, for whom it is meant.
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Password(…)")
+    }
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { url: String::new(), writes_waiting_max: 1024, readers: 2 }
+        Self {
+            url: String::new(),
+            writes_waiting_max: 1024,
+            readers: 2,
+            username: String::new(),
+            password: Password::default(),
+            replication_factor: 1,
+            keyspace_options: String::new(),
+        }
     }
 }
 
@@ -104,6 +145,12 @@ impl Config {
         if !(1..=64).contains(&self.readers) {
             return Err(("readers", "must be 1 to 64".into()));
         }
+        if !(1..=9).contains(&self.replication_factor) {
+            return Err(("replication_factor", "must be 1 to 9".into()));
+        }
+        if self.keyspace_options.contains(';') {
+            return Err(("keyspace_options", "must be what follows AND in one statement".into()));
+        }
         Ok(())
     }
 }
@@ -113,18 +160,21 @@ impl Config {
 /// # Errors
 /// [`Error`], as a sentence for the operator.
 pub async fn open(config: &Config, data_dir: &Path) -> Result<Arc<dyn Store>, Error> {
-    let Place::Sqlite(path) = Place::parse(&config.url, data_dir)?;
-    Ok(Arc::new(Sqlite::open(path, config).await?))
+    match Place::parse(&config.url, data_dir)? {
+        Place::Sqlite(path) => Ok(Arc::new(Sqlite::open(path, config).await?)),
+        Place::Cql(cluster) => Ok(Arc::new(Cql::open(&cluster, config).await?)),
+    }
 }
 
 /// Where a URL points.
 #[derive(Debug, PartialEq, Eq)]
-enum Place {
+pub(crate) enum Place {
     Sqlite(std::path::PathBuf),
+    Cql(Cluster),
 }
 
 impl Place {
-    fn parse(url: &str, data_dir: &Path) -> Result<Self, Error> {
+    pub(crate) fn parse(url: &str, data_dir: &Path) -> Result<Self, Error> {
         if url.is_empty() {
             return Ok(Self::Sqlite(data_dir.join("weir.db")));
         }
@@ -134,11 +184,40 @@ impl Place {
             }
             return Ok(Self::Sqlite(path.into()));
         }
-        if url.starts_with("cql://") {
-            return Err(Error::Url("this build of weir has no CQL store: use `sqlite:PATH`".into()));
+        if let Some(rest) = url.strip_prefix("cql://") {
+            return cluster(rest)
+                .map(Self::Cql)
+                .map_err(|why| Error::Url(format!("{why}: a CQL store is `cql://HOST[:PORT],HOST[:PORT]/KEYSPACE`")));
         }
-        Err(Error::Url("a store is `sqlite:PATH` (or `cql://HOST/KEYSPACE` in builds that have it)".into()))
+        Err(Error::Url("a store is `sqlite:PATH` or `cql://HOST[:PORT],HOST[:PORT]/KEYSPACE`".into()))
     }
+}
+
+/// What follows `cql://`.
+fn cluster(text: &str) -> Result<Cluster, &'static str> {
+    let (servers, keyspace) = text.split_once('/').ok_or("no keyspace is named")?;
+    if servers.contains('@') {
+        return Err("who logs in is said by `store.username` and `store.password`");
+    }
+    let servers = servers.split(',').map(server).collect::<Option<Vec<_>>>().ok_or("a server cannot be read")?;
+    let well = keyspace.len() <= KEYSPACE_CHARS_MAX
+        && keyspace.starts_with(|c: char| c.is_ascii_lowercase())
+        && keyspace.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_');
+    if !well {
+        return Err("a keyspace begins with a-z and has up to 48 of a-z, 0-9 and _");
+    }
+    Ok(Cluster { servers, keyspace: keyspace.into() })
+}
+
+/// `HOST[:PORT]`, an IPv6 address in brackets, with its port.
+fn server(text: &str) -> Option<String> {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => (host, port.parse().ok().filter(|port| *port != 0)?),
+        _ => (text, cql::PORT),
+    };
+    let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    let well = !bare.is_empty() && bare.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-_:".contains(&byte));
+    (well && bare.contains(':') == (bare.len() != host.len())).then(|| format!("{host}:{port}"))
 }
 
 #[cfg(test)]
@@ -158,9 +237,30 @@ mod tests {
     }
 
     #[test]
+    fn a_url_names_a_cluster() {
+        let check = |url: &str, servers: &[&str], keyspace: &str| {
+            let servers = servers.iter().map(|server| (*server).to_owned()).collect();
+            let cluster = Cluster { servers, keyspace: keyspace.into() };
+            assert_eq!(Place::parse(url, Path::new("")).unwrap(), Place::Cql(cluster), "{url}");
+        };
+        check("cql://db/weir", &["db:9042"], "weir");
+        check(
+            "cql://10.0.0.1:9142,db-2.local,[::1]:9/weir_2",
+            &["10.0.0.1:9142", "db-2.local:9042", "[::1]:9"],
+            "weir_2",
+        );
+        check("cql://[2001:db8::1]/w", &["[2001:db8::1]:9042"], "w");
+    }
+
+    #[test]
     fn other_urls_are_refused() {
-        check("sqlite:", None);
-        check("cql://one,two/weir", None);
-        check("postgres://x", None);
+        for url in ["sqlite:", "postgres://x", "cql://one,two", "cql:///weir", "cql://one,/weir", "cql://one:0/weir"] {
+            check(url, None);
+        }
+        for url in ["cql://one/Weir", "cql://one/", "cql://one/1", "cql://one/a;b", "cql://me:secret@one/weir"] {
+            check(url, None);
+        }
+        check("cql://::1/weir", None);
+        check(&format!("cql://one/{}", "k".repeat(49)), None);
     }
 }

@@ -1,11 +1,12 @@
 //! What the tests share: the real server, and real clients around it.
 //!
 //! Read [`server`] first (it starts `weir` on free ports in a folder of its own), then the publishers ([`clock`],
-//! [`tools`], and our own [`rtmp::Client`] with [`media`] to send), the players ([`hls`], [`browser`]), the cache in front ([`nginx`])
-//! and bad networks ([`net`]).
+//! [`tools`], and our own [`rtmp::Client`] with [`media`] to send), the players ([`hls`], [`browser`]), the cache in front ([`nginx`]),
+//! a CQL server ([`cassandra`]) and bad networks ([`net`]).
 //! A test waits for what must happen, at most [`server::PATIENCE`]; it asserts no timing.
 
 pub mod browser;
+pub mod cassandra;
 pub mod clock;
 pub mod hls;
 pub mod http;

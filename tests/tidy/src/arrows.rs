@@ -26,6 +26,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("rml_rtmp", "ingest"),
     ("rml_amf0", "ingest"),
     ("rusqlite", "control"),
+    ("scylla", "control"),
     ("argon2", "control"),
     ("metrics-exporter-prometheus", "server"),
     ("clap", "server"),

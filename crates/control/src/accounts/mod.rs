@@ -1,5 +1,6 @@
 //! Accounts: people who log in, own channels and have roles in others.
 
+pub(crate) mod cql;
 mod display_name;
 mod password;
 mod sqlite;

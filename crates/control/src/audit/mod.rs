@@ -1,5 +1,6 @@
 //! The audit log: who did what, when, from where. Only ever added to.
 
+pub(crate) mod cql;
 mod deed;
 mod sqlite;
 

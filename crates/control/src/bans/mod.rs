@@ -1,5 +1,6 @@
 //! Who may not take part in a channel.
 
+pub(crate) mod cql;
 mod sqlite;
 
 use jiff::Timestamp;

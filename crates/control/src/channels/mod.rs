@@ -1,5 +1,6 @@
 //! Channels: what is published to and watched.
 
+pub(crate) mod cql;
 pub(crate) mod routes;
 mod sqlite;
 #[cfg(test)]

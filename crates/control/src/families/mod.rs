@@ -1,6 +1,7 @@
 //! Devices that are logged in. Each has a family of refresh tokens, of which only the newest counts: presenting an
 //! older one means that two have it, and ends the family.
 
+pub(crate) mod cql;
 mod sqlite;
 
 use jiff::Timestamp;

@@ -1,5 +1,6 @@
 //! Requests that come twice and are done once (draft-ietf-httpapi-idempotency-key-header).
 
+pub(crate) mod cql;
 mod sqlite;
 
 use jiff::{SignedDuration, Timestamp};

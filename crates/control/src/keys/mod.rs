@@ -1,5 +1,6 @@
 //! Stream keys: many a channel, named, kept as hashes only, expiring if wanted, revocable while live.
 
+pub(crate) mod cql;
 pub(crate) mod routes;
 mod sqlite;
 

@@ -1,5 +1,6 @@
 //! Accounts elsewhere that open an account here (OpenID Connect).
 
+pub(crate) mod cql;
 mod sqlite;
 
 use jiff::Timestamp;

@@ -1,5 +1,6 @@
 //! What an account may do in a channel that it does not own.
 
+pub(crate) mod cql;
 mod sqlite;
 
 use jiff::Timestamp;

@@ -1,5 +1,6 @@
 //! The record of publishes: who, when, how it came, how it ended.
 
+pub(crate) mod cql;
 mod sqlite;
 
 use jiff::Timestamp;

@@ -1,6 +1,7 @@
 //! The keys that sign access tokens: kept in the store, so that every node of an installation verifies what any of them
 //! signed.
 
+pub(crate) mod cql;
 mod sqlite;
 
 use jiff::Timestamp;

@@ -1,0 +1,206 @@
+//! The schema's versions: forward only, by one node at a time, while others of this and the next release run.
+//!
+//! A migration only adds: tables, and columns that older releases do not name. So a node of release N goes on while one
+//! of N+1 migrates, and may even start afterwards; a migration that asks for newer readers says so. Each statement may
+//! run twice, since a node can die between a statement and the note that it ran.
+//!
+//! The lock is a row with a lease. Its own table cannot be made under a lock: two nodes that make the same table at
+//! once, through different servers, would make two with one name. It gets an id that follows from the keyspace's name,
+//! so that both make the same.
+
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use scylla::{
+    client::session::Session,
+    statement::{Consistency, SerialConsistency, unprepared::Statement},
+    value::Row,
+};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::{column, fault, statement::step_aside};
+use crate::error::Error;
+
+/// A migration.
+pub(super) struct Migration {
+    name: &'static str,
+    statements: &'static str,
+    /// The oldest schema version whose release can still work with the store afterwards.
+    readable_from: i32,
+}
+
+impl Migration {
+    /// Its statements.
+    #[cfg(test)]
+    pub(super) fn text(&self) -> &'static str {
+        self.statements
+    }
+}
+
+/// Every migration, oldest first. A store's schema version is how many of them it has. One that was released is never
+/// edited.
+pub(super) const MIGRATIONS: &[Migration] =
+    &[Migration { name: "begin", statements: include_str!("0001_begin.cql"), readable_from: 1 }];
+
+/// How long a node that died in the middle holds the others up, in seconds. Longer than any statement may take.
+const LEASE_S: i32 = 30;
+/// Longest that one statement of a migration may take.
+const STATEMENT_MAX: Duration = Duration::from_secs(20);
+/// Longest wait for other nodes that migrate.
+const WAIT_MAX: Duration = Duration::from_secs(120);
+
+/// Makes the keyspace if it is missing, and makes every connection use it.
+pub(super) async fn keyspace(session: &Session, name: &str, replication: u8, options: &str) -> Result<(), Error> {
+    let known = "SELECT keyspace_name FROM system_schema.keyspaces WHERE keyspace_name = ?";
+    if ask(session, known, (name,)).await?.is_empty() {
+        let options = if options.is_empty() { String::new() } else { format!(" AND {options}") };
+        let make = format!(
+            "CREATE KEYSPACE IF NOT EXISTS {name} WITH replication = \
+             {{'class': 'NetworkTopologyStrategy', 'replication_factor': {replication}}}{options}"
+        );
+        change(session, &make).await?;
+        tracing::info!(keyspace = name, replication, "keyspace made");
+    }
+    // Another node may have made it a moment ago, and not every server have heard of it.
+    session.await_schema_agreement().await.map_err(|error| Error::Unreachable(error.to_string()))?;
+    session.use_keyspace(name, false).await.map_err(|error| Error::Unreachable(error.to_string()))
+}
+
+/// Brings the keyspace in use to the newest schema.
+pub(super) async fn migrate(session: &Session, keyspace: &str, migrations: &[Migration]) -> Result<(), Error> {
+    let known = i32::try_from(migrations.len()).expect("few migrations");
+    let (me, begin) = (Uuid::now_v7(), Instant::now());
+    loop {
+        let (found, readable_from) = version(session, keyspace).await?;
+        if found >= known {
+            return if readable_from <= known { Ok(()) } else { Err(newer(found, known)) };
+        }
+        if lock(session, keyspace, me).await? {
+            // Whoever had it before may have gone further.
+            let (found, _) = version(session, keyspace).await?;
+            let done = run(session, keyspace, &migrations[usize::try_from(found).unwrap_or(0)..], found, me).await;
+            // Without this the next one waits for the end of the lease.
+            let _ = decide(session, "DELETE FROM schema_lock WHERE name = 'schema' IF owner = ?", (me,)).await;
+            done?;
+        } else if begin.elapsed() > WAIT_MAX {
+            return Err(Error::Unreachable("another node has been migrating the schema for too long".into()));
+        } else {
+            step_aside().await;
+        }
+    }
+}
+
+async fn run(session: &Session, keyspace: &str, missing: &[Migration], found: i32, me: Uuid) -> Result<(), Error> {
+    for (migration, version) in missing.iter().zip(found + 1..) {
+        for statement in statements(migration.statements) {
+            let held = "UPDATE schema_lock USING TTL ? SET owner = ? WHERE name = 'schema' IF owner = ?";
+            if !decide(session, held, (LEASE_S, me, me)).await? {
+                return Err(Error::Unreachable("another node took the migration over".into()));
+            }
+            if !has_column(session, keyspace, &statement).await? {
+                change(session, &statement).await?;
+            }
+        }
+        let note = "INSERT INTO schema_versions (part, version, name, readable_from, applied_at) \
+                    VALUES ('schema', ?, ?, ?, ?) IF NOT EXISTS";
+        let values = (version, migration.name, migration.readable_from, column::at(Timestamp::now()));
+        decide(session, note, values).await?;
+        tracing::info!(version, name = migration.name, "store migrated");
+    }
+    Ok(())
+}
+
+/// The schema's version, and the oldest one that can work with it. 0 is an empty keyspace.
+async fn version(session: &Session, keyspace: &str) -> Result<(i32, i32), Error> {
+    let there =
+        "SELECT table_name FROM system_schema.tables WHERE keyspace_name = ? AND table_name = 'schema_versions'";
+    if ask(session, there, (keyspace,)).await?.is_empty() {
+        return Ok((0, 0));
+    }
+    let rows = ask(session, "SELECT version, readable_from FROM schema_versions WHERE part = 'schema'", ()).await?;
+    let number = |row: &Row, index: usize| row.columns.get(index)?.as_ref()?.as_int();
+    let newest = rows.iter().filter_map(|row| number(row, 0)).max().unwrap_or(0);
+    let readable_from = rows.iter().filter_map(|row| number(row, 1)).max().unwrap_or(0);
+    Ok((newest, readable_from))
+}
+
+/// Takes the lock. Makes the tables that are needed for it, the first time.
+async fn lock(session: &Session, keyspace: &str, me: Uuid) -> Result<bool, Error> {
+    for (table, columns) in [
+        ("schema_lock", "name text PRIMARY KEY, owner uuid"),
+        (
+            "schema_versions",
+            "part text, version int, name text, readable_from int, applied_at timestamp, PRIMARY KEY (part, version)",
+        ),
+    ] {
+        let hash: [u8; 32] = Sha256::digest(format!("weir {keyspace}.{table}")).into();
+        let mut id = [0; 16];
+        id.copy_from_slice(&hash[..16]);
+        let id = uuid::Builder::from_custom_bytes(id).into_uuid();
+        change(session, &format!("CREATE TABLE IF NOT EXISTS {table} ({columns}) WITH ID = {id}")).await?;
+    }
+    let take = "INSERT INTO schema_lock (name, owner) VALUES ('schema', ?) IF NOT EXISTS USING TTL ?";
+    decide(session, take, (me, LEASE_S)).await
+}
+
+/// Whether a statement that adds a column need not run: the column is there.
+async fn has_column(session: &Session, keyspace: &str, statement: &str) -> Result<bool, Error> {
+    let mut words = statement.split_whitespace();
+    let (Some("ALTER"), Some("TABLE"), Some(table), Some("ADD"), Some(column)) =
+        (words.next(), words.next(), words.next(), words.next(), words.next())
+    else {
+        return Ok(false);
+    };
+    let known = "SELECT column_name FROM system_schema.columns \
+                 WHERE keyspace_name = ? AND table_name = ? AND column_name = ?";
+    Ok(!ask(session, known, (keyspace, table, column)).await?.is_empty())
+}
+
+/// The statements of a file, without its comments.
+pub(super) fn statements(text: &str) -> Vec<String> {
+    let without: Vec<&str> = text.lines().map(|line| line.split("--").next().unwrap_or_default()).collect();
+    let all = without.join("\n");
+    all.split(';')
+        .map(|one| one.split_whitespace().collect::<Vec<_>>().join(" "))
+        .filter(|one| !one.is_empty())
+        .collect()
+}
+
+fn newer(found: i32, known: i32) -> Error {
+    let number = |of: i32| u32::try_from(of).unwrap_or_default();
+    Error::Newer { found: number(found), known: number(known) }
+}
+
+async fn ask(
+    session: &Session,
+    text: &str,
+    values: impl scylla::serialize::row::SerializeRow,
+) -> Result<Vec<Row>, Error> {
+    let mut statement = Statement::new(text);
+    statement.set_is_idempotent(true);
+    let answer = session.query_unpaged(statement, values).await.map_err(|error| fault::execution(&error))?;
+    let rows = answer.into_rows_result().map_err(fault::odd)?;
+    rows.rows::<Row>().map_err(fault::odd)?.collect::<Result<_, _>>().map_err(fault::odd)
+}
+
+async fn decide(
+    session: &Session,
+    text: &str,
+    values: impl scylla::serialize::row::SerializeRow,
+) -> Result<bool, Error> {
+    let mut statement = Statement::new(text);
+    statement.set_consistency(Consistency::Quorum);
+    statement.set_serial_consistency(Some(SerialConsistency::Serial));
+    let answer = session.query_unpaged(statement, values).await.map_err(|error| fault::execution(&error))?;
+    let rows = answer.into_rows_result().map_err(fault::odd)?;
+    let first = rows.first_row::<Row>().map_err(fault::odd)?;
+    Ok(first.columns.first().and_then(Option::as_ref).and_then(|column| column.as_boolean()).unwrap_or(false))
+}
+
+/// Changes the schema, and waits until every server that answers knows it.
+async fn change(session: &Session, text: &str) -> Result<(), Error> {
+    let mut statement = Statement::new(text);
+    statement.set_request_timeout(Some(STATEMENT_MAX));
+    session.query_unpaged(statement, ()).await.map(drop).map_err(|error| fault::execution(&error))
+}

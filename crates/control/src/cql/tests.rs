@@ -1,0 +1,99 @@
+//! The store against a real Cassandra: what every store does, and what only several nodes can get wrong.
+
+use weir_testkit::cassandra::Cassandra;
+
+use super::{
+    Cql, installation,
+    migrate::{MIGRATIONS, statements},
+    names,
+};
+use crate::{
+    accounts, audit, bans, channels, conformance,
+    error::Error,
+    families, idempotency, keys, oidc_identities, roles, sessions, signing,
+    store::{Config, Place},
+};
+
+/// A keyspace of one test. Cassandra goes with the process.
+fn config() -> Config {
+    let keyspace = format!("t{}", uuid::Uuid::now_v7().simple());
+    Config { url: Cassandra::shared().url(&keyspace), ..Config::default() }
+}
+
+async fn open(config: &Config) -> Result<Cql, Error> {
+    let Place::Cql(cluster) = Place::parse(&config.url, std::path::Path::new(""))? else { unreachable!("a cluster") };
+    Cql::open(&cluster, config).await
+}
+
+async fn config_in_time() -> Config {
+    tokio::task::spawn_blocking(config).await.unwrap()
+}
+
+#[tokio::test]
+async fn it_does_what_every_store_does() {
+    let config = config_in_time().await;
+    conformance::all(&open(&config).await.unwrap()).await;
+}
+
+/// Every statement there is, with its kind. A domain's new `cql.rs` stands here too.
+fn texts() -> Vec<(&'static str, &'static str)> {
+    let all: [&[(&str, &str)]; 14] = [
+        accounts::cql::Rows::TEXTS,
+        accounts::cql::removal::Statements::TEXTS,
+        audit::cql::Statements::TEXTS,
+        bans::cql::Statements::TEXTS,
+        channels::cql::Rows::TEXTS,
+        families::cql::Statements::TEXTS,
+        idempotency::cql::Statements::TEXTS,
+        installation::Statements::TEXTS,
+        keys::cql::Statements::TEXTS,
+        names::Statements::TEXTS,
+        oidc_identities::cql::Statements::TEXTS,
+        roles::cql::Statements::TEXTS,
+        sessions::cql::Statements::TEXTS,
+        signing::cql::Statements::TEXTS,
+    ];
+    all.concat()
+}
+
+#[test]
+fn a_statement_is_of_the_kind_that_it_is_prepared_as() {
+    for (kind, text) in texts() {
+        let (is_read, decides) = (text.starts_with("SELECT "), text.contains(" IF "));
+        assert_eq!((is_read, decides), (kind == "Read", kind == "Decide"), "{kind}: {text}");
+        let inserts = text.starts_with("INSERT ");
+        assert!(inserts || text.contains(" WHERE "), "no partition is named: {text}");
+        assert!(!text.contains("now()") && !text.contains("TIMESTAMP"), "the same each time it runs: {text}");
+    }
+}
+
+#[test]
+fn a_table_is_written_by_conditional_statements_or_by_plain_ones() {
+    let table = |text: &'static str| {
+        let after =
+            ["INSERT INTO ", "UPDATE ", " FROM "].iter().find_map(|word| text.split_once(word)).expect("a write");
+        after.1.split(' ').next().expect("a table")
+    };
+    // The bans of a channel that is gone are removed at once; nobody reads them any more.
+    let writes =
+        texts().into_iter().filter(|(kind, text)| *kind != "Read" && *text != "DELETE FROM bans WHERE channel = ?");
+    let (plain, conditional): (Vec<_>, Vec<_>) = writes.partition(|(kind, _)| *kind == "Write");
+    for (_, text) in plain {
+        let other = conditional.iter().find(|(_, other)| table(other) == table(text));
+        assert_eq!(other, None, "{text}");
+    }
+}
+
+#[test]
+fn the_schema_needs_no_index_and_may_run_twice() {
+    for migration in MIGRATIONS {
+        for statement in statements(migration.text()) {
+            let well = statement.starts_with("CREATE TABLE IF NOT EXISTS ") || statement.starts_with("ALTER TABLE ");
+            assert!(well, "{statement}");
+            if let Some(change) = statement.strip_prefix("ALTER TABLE ") {
+                let words: Vec<&str> = change.split_whitespace().collect();
+                assert!(words.get(1) == Some(&"ADD") && words.len() == 4, "one column each: {statement}");
+            }
+        }
+    }
+}
