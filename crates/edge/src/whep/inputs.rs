@@ -30,24 +30,38 @@ pub(super) struct Inputs {
     opus: Option<Derived>,
     plain: Option<Derived>,
     repair: Option<Arc<dyn Repair>>,
-    /// What was asked for once is not asked for again in the same publish, unless it ended.
+    /// Somebody watches: before that nothing is made for them.
+    watched: bool,
+    b_frames: bool,
+    /// What was asked for once is not asked for again in the same publish.
     asked: Vec<Want>,
 }
 
 impl Inputs {
     /// Listens to a publish from its last keyframe on.
-    pub(super) fn new(live: Arc<Live>, repair: Option<Arc<dyn Repair>>) -> Self {
+    pub(super) fn new(live: Arc<Live>, repair: Option<Arc<dyn Repair>>, watched: bool) -> Self {
         let publish = live.subscribe_from_keyframe();
-        Self { live, publish, opus: None, plain: None, repair, asked: Vec::new() }
+        Self { live, publish, opus: None, plain: None, repair, watched, b_frames: false, asked: Vec::new() }
+    }
+
+    /// Somebody watches from now on: what they need is made.
+    pub(super) fn watched(&mut self) {
+        self.watched = true;
+        for track in self.live.tracks() {
+            self.look_at(&track);
+        }
+        if self.b_frames {
+            self.has_b_frames();
+        }
     }
 
     pub(super) fn live(&self) -> &Arc<Live> {
         &self.live
     }
 
-    /// Whether its sound becomes Opus.
+    /// Whether its sound becomes Opus, or will once somebody watches.
     pub(super) fn makes_opus(&self) -> bool {
-        self.opus.is_some()
+        self.opus.is_some() || self.repair.is_some() && !self.asked.contains(&Want::Opus)
     }
 
     /// The next event. `None` from a derived track ends that only. Cancel safe.
@@ -75,6 +89,9 @@ impl Inputs {
 
     /// Has made what this track needs for viewers over WebRTC.
     pub(super) fn look_at(&mut self, track: &Track) {
+        if !self.watched {
+            return;
+        }
         match &track.params {
             TrackParams::Audio(audio) if audio.codec == AudioCodec::Aac => {
                 if self.opus.is_none() {
@@ -99,7 +116,8 @@ impl Inputs {
 
     /// Pictures come in another order than they are shown in.
     pub(super) fn has_b_frames(&mut self) {
-        if self.plain.is_none() {
+        self.b_frames = true;
+        if self.watched && self.plain.is_none() {
             self.plain = self.derive(
                 Want::PlainH264,
                 B_FRAMES,

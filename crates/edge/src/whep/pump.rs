@@ -136,7 +136,8 @@ impl Pump {
         self.lanes.clear();
         self.parts.current.set(Some(&live));
         self.parts.offered.send_replace(Offered::default());
-        self.inputs = Some(Inputs::new(live, self.parts.repair.clone()));
+        let watched = self.parts.seats.taken() > 0;
+        self.inputs = Some(Inputs::new(live, self.parts.repair.clone(), watched));
         // What was kept of it is no burst to those who watch already, but what shards begin with.
         while let Some(event) = self.inputs.as_mut().and_then(Inputs::ready) {
             self.event(Origin::Publish, Some(event));
@@ -253,6 +254,10 @@ impl Pump {
             layers: self.layers.clone(),
         });
         self.shards.spawn(shard.run());
+        if let Some(inputs) = &mut self.inputs {
+            inputs.watched();
+            self.offer();
+        }
         // Who asked may be gone; the shard then stays without viewers.
         let _ = reply.send(Opened { inbox, seats });
     }

@@ -1,10 +1,13 @@
 //! Watching over WebRTC (WHEP), in Chromium.
 
+use std::path::PathBuf;
+
 use bytes::Bytes;
 use serde_json::Value;
 use weir_testkit::{
     browser::Browser,
-    http,
+    http, media,
+    rtmp::{self, flv::Style},
     server::{ADMIN_KEY, Server},
     tools,
 };
@@ -104,6 +107,30 @@ async fn what_obs_sends_by_default_is_seen_and_heard() {
     browser.wait(&format!("window.whep.stats('audio').then((stats) => {heard})")).await;
     server.line_with("PlainH264").await;
     browser.close().await;
+}
+
+/// Publishes a fixture with Opus; Chromium must decode it as `codec`, with sound.
+async fn check(file: PathBuf, style: Style, codec: &str) {
+    let server = Server::start().await;
+    let _publisher = rtmp::play(&server.rtmp_url(ADMIN_KEY), &file, style).await.expect("the server takes it");
+    live(&server).await;
+    let mut browser = watching(&server).await;
+    browser.wait(&more("video", "framesDecoded", 30)).await;
+    browser.wait(&more("audio", "totalSamplesReceived", 24_000)).await;
+    let used = "window.whep.pc.getStats().then((stats) => [...stats.values()].map((report) => report.mimeType ?? ''))";
+    let used = browser.eval(used).await.to_string();
+    assert!(used.contains(codec) && used.contains("audio/opus"), "{used}");
+    browser.close().await;
+}
+
+#[tokio::test]
+async fn av1_is_seen() {
+    check(media::av1_opus(), Style::EnhancedNanos, "video/AV1").await;
+}
+
+#[tokio::test]
+async fn vp9_is_seen() {
+    check(media::vp9_opus(), Style::Enhanced, "video/VP9").await;
 }
 
 #[tokio::test]
