@@ -4,7 +4,7 @@
 const ADDRESS_SPACE_MAX: u64 = 4 << 30;
 /// Most open files: the socket, and what GStreamer loads.
 const FILES_MAX: u64 = 64;
-/// How much it steps back behind the server for a core.
+/// How much work that fills a core steps back behind the server.
 const NICE: i32 = 5;
 
 /// Takes from this process what it does not need. What the kernel refuses stays as it was: the worker is a process of its
@@ -21,8 +21,13 @@ pub(super) fn give_up_privileges() {
         libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
         // Neither its memory nor its files can be looked at by others of this user.
         libc::prctl(libc::PR_SET_DUMPABLE, 0);
-        libc::setpriority(libc::PRIO_PROCESS, 0, NICE);
     }
+}
+
+/// Lets the server go first from now on. Pictures fill a core; sound is little work, and late soon.
+pub(super) fn step_back() {
+    // SAFETY: it takes numbers only and changes this process alone.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, NICE) };
 }
 
 fn limit(resource: libc::__rlimit_resource_t, most: u64) {

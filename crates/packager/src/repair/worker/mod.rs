@@ -109,7 +109,10 @@ impl Work {
     fn new(job: Job) -> Self {
         match job.want {
             Want::Opus | Want::Aac => Self::Sound(Sound::new(job)),
-            Want::PlainH264 => Self::Pictures(Pictures::default()),
+            Want::PlainH264 => {
+                guard::step_back();
+                Self::Pictures(Pictures::default())
+            }
         }
     }
 
