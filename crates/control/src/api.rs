@@ -6,6 +6,7 @@ use axum::{
     Router,
     extract::DefaultBodyLimit,
     http::header,
+    middleware::from_fn_with_state,
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -19,7 +20,9 @@ use crate::{
     auth::{self, Auth},
     channels,
     json::BODY_BYTES_MAX,
-    keys, me,
+    keys,
+    limits::{self, Limits},
+    me,
     places::Places,
     playback::PlaybackTokens,
     presence::Presence,
@@ -42,6 +45,8 @@ pub struct Api {
     pub secret: KeySecret,
     /// Signed addresses of closed channels.
     pub playback: PlaybackTokens,
+    /// How much one caller may ask.
+    pub limits: Arc<Limits>,
 }
 
 impl std::fmt::Debug for Api {
@@ -61,8 +66,8 @@ pub fn router(api: Api) -> Router {
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
-        .with_state(api);
-    Router::new().nest("/api", routes)
+        .with_state(api.clone());
+    Router::new().nest("/api", routes).layer(from_fn_with_state(api, limits::limited))
 }
 
 /// What `/api/openapi.json` says.

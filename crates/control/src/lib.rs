@@ -26,6 +26,7 @@ pub mod first_start;
 pub mod idempotency;
 mod json;
 pub mod keys;
+pub mod limits;
 mod me;
 pub mod oidc_identities;
 mod once;

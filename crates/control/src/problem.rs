@@ -9,6 +9,9 @@ use utoipa::ToSchema;
 
 use crate::error::Error;
 
+/// When to come back where nobody knows better.
+const UNAVAILABLE_SECONDS: u64 = 2;
+
 /// A problem document. `type` is stable and for programs; `title` and `detail` are for people.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
@@ -22,13 +25,28 @@ pub struct Problem {
     status: u16,
     /// This occurrence, in words.
     detail: String,
+    /// Seconds after which it is worth trying again: the `Retry-After` header.
+    #[serde(skip)]
+    retry_after: Option<u64>,
 }
 
 impl Problem {
     /// A problem of kind `urn:weir:problem:SLUG`.
     #[must_use]
     pub fn new(status: StatusCode, slug: &str, title: &'static str, detail: impl Into<String>) -> Self {
-        Self { kind: format!("urn:weir:problem:{slug}"), title, status: status.as_u16(), detail: detail.into() }
+        Self {
+            kind: format!("urn:weir:problem:{slug}"),
+            title,
+            status: status.as_u16(),
+            detail: detail.into(),
+            retry_after: None,
+        }
+    }
+
+    /// It is worth trying again after so many seconds.
+    #[must_use]
+    pub fn retry_after(self, seconds: u64) -> Self {
+        Self { retry_after: Some(seconds), ..self }
     }
 
     /// There is no such channel.
@@ -85,8 +103,9 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let headers = [(header::CONTENT_TYPE, "application/problem+json"), (header::CACHE_CONTROL, "no-store")];
         let mut response = (status, headers, body).into_response();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, header::HeaderValue::from_static("2"));
+        let unavailable = status == StatusCode::SERVICE_UNAVAILABLE;
+        if let Some(seconds) = self.retry_after.or(unavailable.then_some(UNAVAILABLE_SECONDS)) {
+            response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }

@@ -1,6 +1,6 @@
 //! A server's API over a real, empty store, for the tests of routes.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{Router, body::Body, http::Request};
 use http_body_util::BodyExt;
@@ -12,8 +12,9 @@ use weir_identity::{ChannelName, KeyId};
 
 use crate::{
     api::{self, Api},
-    auth::{self, Auth},
+    auth::{self, Auth, Origin},
     channels::Visibility,
+    limits::{self, Limits},
     places::Places,
     playback::PlaybackTokens,
     presence::{LiveInfo, Presence},
@@ -63,12 +64,14 @@ impl Places for Here {
     }
 }
 
-/// A server with an empty store.
+/// A server with an empty store. Cloned, it is the same server.
+#[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) store: Arc<dyn Store>,
     presence: Arc<AnnaIsLive>,
     router: Router,
-    _directory: tempfile::TempDir,
+    from: Option<IpAddr>,
+    _directory: Arc<tempfile::TempDir>,
 }
 
 /// What it answered.
@@ -78,6 +81,7 @@ pub(crate) struct Answer {
     pub(crate) kind: String,
     pub(crate) cookie: Option<String>,
     pub(crate) etag: Option<String>,
+    pub(crate) retry_after: Option<u64>,
 }
 
 impl Answer {
@@ -90,13 +94,19 @@ impl Answer {
 
 impl Server {
     pub(crate) async fn start() -> Self {
+        Self::limited(&limits::Config::default()).await
+    }
+
+    pub(crate) async fn limited(limits: &limits::Config) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let store = store::open(&store::Config::default(), directory.path()).await.unwrap();
         let secret = store.key_secret().await.unwrap();
         let auth = Auth::open(store.clone(), &secret, auth::Config::default()).await.unwrap();
         let presence = Arc::new(AnnaIsLive::default());
         let playback = PlaybackTokens::new(&secret);
+        let limits = Limits::new(limits, secret.clone());
         let router = api::router(Api {
+            limits,
             store: store.clone(),
             presence: presence.clone(),
             auth,
@@ -104,7 +114,12 @@ impl Server {
             secret,
             playback,
         });
-        Self { store, presence, router, _directory: directory }
+        Self { store, presence, router, from: None, _directory: Arc::new(directory) }
+    }
+
+    /// The same server, called from an address.
+    pub(crate) fn from(&self, address: &str) -> Self {
+        Self { from: Some(address.parse().unwrap()), ..self.clone() }
     }
 
     /// What the rest of the server was told so far.
@@ -114,6 +129,9 @@ impl Server {
 
     pub(crate) async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Value) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
+        if let Some(address) = self.from {
+            request = request.extension(Origin { address, tls: false });
+        }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -127,9 +145,10 @@ impl Server {
         let response = self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
         let text = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
         let (status, cookie, etag) = (response.status().as_u16(), text("set-cookie"), text("etag"));
+        let retry_after = text("retry-after").map(|seconds| seconds.parse().unwrap());
         let kind = text("content-type").unwrap_or_default();
         let body = response.into_body().collect().await.unwrap().to_bytes();
-        Answer { status, body: serde_json::from_slice(&body).unwrap_or(Value::Null), kind, cookie, etag }
+        Answer { status, body: serde_json::from_slice(&body).unwrap_or(Value::Null), kind, cookie, etag, retry_after }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

@@ -6,12 +6,12 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
-use axum::middleware::from_fn;
+use axum::middleware::from_fn_with_state;
 use ractor::{Actor, ActorRef, SpawnErr};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-use weir_control::{Presence, Store, api, auth::Auth, first_start, playback::PlaybackTokens};
+use weir_control::{Presence, Store, api, auth::Auth, first_start, limits::Limits, playback::PlaybackTokens};
 use weir_edge::whep::{self, Whep};
 use weir_ingest::whip::Whip;
 use weir_media::Registry;
@@ -118,11 +118,13 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
     let auth = Auth::open(store.clone(), &secret, config.auth.clone()).await?;
     tokio::spawn(auth.clone().rotate_keys(secret.clone()));
     let places = Arc::new(addresses.clone());
+    let limits = Limits::new(&config.limits, secret.clone());
+    let trusted: origin::Trusted = config.http.trusted_proxies.clone().into();
     let site = pages::router()
-        .merge(api::router(api::Api { store, presence, auth, places, secret, playback }))
+        .merge(api::router(api::Api { store, presence, auth, places, secret, playback, limits }))
         .merge(whep::router(whep))
         .merge(whip.router())
-        .layer(from_fn(origin::seen));
+        .layer(from_fn_with_state(trusted, origin::seen));
     let edge = weir_edge::service(playlists, Some(access));
     let stop_http = CancellationToken::new();
     let http = tokio::spawn(weir_edge::serve(listeners, edge, site, config.edge.clone(), stop_http.clone()));

@@ -53,6 +53,13 @@ pub enum Refused {
     Store(#[from] Error),
 }
 
+impl Refused {
+    /// Whether somebody may have tried a secret that is not theirs.
+    pub(crate) fn is_wrong_guess(&self) -> bool {
+        matches!(self, Self::WrongCredentials | Self::WrongSecondFactor)
+    }
+}
+
 impl From<Crowded> for Refused {
     fn from(_: Crowded) -> Self {
         Self::Crowded

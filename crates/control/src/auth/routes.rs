@@ -11,6 +11,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
+use weir_identity::ChannelName;
 
 use super::{Auth, Device, LoggedIn, Origin, Refused, Registration};
 use crate::{accounts::Account, api::Api, json::Body, problem::Problem};
@@ -135,14 +136,19 @@ async fn register(
     (status = 503, description = "The store does not answer, or too many log in at once.", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn login(
-    State(auth): State<Arc<Auth>>,
+    State(api): State<Api>,
     origin: Origin,
     headers: HeaderMap,
     Body(wanted): Body<Login>,
 ) -> Result<Response, Problem> {
+    let name = ChannelName::parse(&wanted.username).ok();
+    let guess = api.limits.guess(&*api.store, name.as_ref(), origin.address).await?;
     let code = wanted.otp.as_deref();
-    let done = auth.login(&wanted.username, wanted.password, code, device(&headers, origin)).await?;
-    Ok(tokens(StatusCode::OK, done, &headers, origin))
+    let done = api.auth.login(&wanted.username, wanted.password, code, device(&headers, origin)).await;
+    if !done.as_ref().is_err_and(Refused::is_wrong_guess) {
+        guess.does_not_count();
+    }
+    Ok(tokens(StatusCode::OK, done?, &headers, origin))
 }
 
 /// The next pair of tokens. A refresh token that comes twice logs its device out.

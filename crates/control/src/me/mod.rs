@@ -3,8 +3,6 @@
 mod devices;
 mod second_factor;
 
-use std::sync::Arc;
-
 use axum::{
     Json, Router,
     extract::State,
@@ -18,7 +16,7 @@ use utoipa::{OpenApi, ToSchema};
 use crate::{
     accounts::{Account, DisplayName},
     api::Api,
-    auth::{Auth, Caller, Refused, is_email, routes::UserView},
+    auth::{Caller, Origin, Refused, is_email, routes::UserView},
     error::Error,
     json::Body,
     precondition::{self, Version},
@@ -128,9 +126,14 @@ async fn change(
     (status = "4XX", description = "Why not.", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The store does not answer.", body = Problem, content_type = "application/problem+json"),
 ))]
-async fn remove(State(api): State<Api>, caller: Caller, Body(proof): Body<Proof>) -> Result<StatusCode, Problem> {
+async fn remove(
+    State(api): State<Api>,
+    caller: Caller,
+    origin: Origin,
+    Body(proof): Body<Proof>,
+) -> Result<StatusCode, Problem> {
     let account = account(&*api.store, &caller).await?;
-    prove(&api.auth, &account, proof.password).await?;
+    prove(&api, &account, origin, proof.password).await?;
     for channel in api.store.channels_of(account.id).await? {
         api.presence.end(&channel.name);
     }
@@ -147,10 +150,11 @@ async fn remove(State(api): State<Api>, caller: Caller, Body(proof): Body<Proof>
 async fn password(
     State(api): State<Api>,
     caller: Caller,
+    origin: Origin,
     Body(wanted): Body<NewPassword>,
 ) -> Result<StatusCode, Problem> {
     let account = account(&*api.store, &caller).await?;
-    prove(&api.auth, &account, wanted.current).await?;
+    prove(&api, &account, origin, wanted.current).await?;
     api.auth.set_password(account.id, wanted.new, caller.0.sid).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -165,8 +169,16 @@ async fn account(store: &dyn Store, caller: &Caller) -> Result<Account, Problem>
 }
 
 /// Whoever has the password has the account; whoever only found a logged-in browser has not.
-async fn prove(auth: &Arc<Auth>, account: &Account, password: String) -> Result<(), Problem> {
-    if account.password.is_none() || auth.is_password(account, password).await? {
+async fn prove(api: &Api, account: &Account, from: Origin, password: String) -> Result<(), Problem> {
+    if account.password.is_none() {
+        return Ok(());
+    }
+    let guess = api.limits.guess(&*api.store, Some(&account.name), from.address).await?;
+    let right = api.auth.is_password(account, password).await;
+    if !matches!(right, Ok(false)) {
+        guess.does_not_count();
+    }
+    if right? {
         return Ok(());
     }
     let detail = "The password is wrong.";

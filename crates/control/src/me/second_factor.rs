@@ -9,7 +9,7 @@ use super::{Proof, account, prove};
 use crate::{
     accounts::Account,
     api::Api,
-    auth::{Caller, Refused},
+    auth::{Caller, Origin, Refused},
     json::Body,
     problem::Problem,
 };
@@ -53,6 +53,7 @@ struct Code {
 async fn begin(
     State(api): State<Api>,
     caller: Caller,
+    origin: Origin,
     Body(proof): Body<Proof>,
 ) -> Result<(StatusCode, Json<Setup>), Problem> {
     let account = account(&*api.store, &caller).await?;
@@ -60,7 +61,7 @@ async fn begin(
         let detail = "This account has a second factor. Switch it off first.";
         return Err(Problem::new(StatusCode::CONFLICT, "second-factor-exists", "There is one already", detail));
     }
-    prove(&api.auth, &account, proof.password).await?;
+    prove(&api, &account, origin, proof.password).await?;
     let (factor, shown) = api.auth.codes().begin(account.id.as_bytes(), account.name.as_str());
     keep(&api, Account { second_factor: Some(factor), ..account }).await?;
     let setup = Setup { url: shown.url, secret: shown.secret, recovery_codes: shown.recovery_codes };
@@ -95,9 +96,14 @@ async fn confirm(State(api): State<Api>, caller: Caller, Body(code): Body<Code>)
     (status = "4XX", description = "Why not.", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The store does not answer.", body = Problem, content_type = "application/problem+json"),
 ))]
-async fn end(State(api): State<Api>, caller: Caller, Body(proof): Body<Proof>) -> Result<StatusCode, Problem> {
+async fn end(
+    State(api): State<Api>,
+    caller: Caller,
+    origin: Origin,
+    Body(proof): Body<Proof>,
+) -> Result<StatusCode, Problem> {
     let account = account(&*api.store, &caller).await?;
-    prove(&api.auth, &account, proof.password).await?;
+    prove(&api, &account, origin, proof.password).await?;
     keep(&api, Account { second_factor: None, ..account }).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -8,6 +8,7 @@ pub(crate) mod reference;
 
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
+use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -45,6 +46,8 @@ pub(crate) struct Config {
     pub(crate) store: weir_control::Config,
     /// How people log in.
     pub(crate) auth: weir_control::auth::Config,
+    /// How much of the API one caller may use.
+    pub(crate) limits: weir_control::limits::Config,
     /// Presets for unattended installs.
     pub(crate) first_start: weir_control::first_start::Config,
     /// What is logged and how.
@@ -75,6 +78,7 @@ impl Default for Config {
             edge: weir_edge::Config::default(),
             store: weir_control::Config::default(),
             auth: weir_control::auth::Config::default(),
+            limits: weir_control::limits::Config::default(),
             first_start: weir_control::first_start::Config::default(),
             log: Log::default(),
             webrtc: weir_peer::Config::default(),
@@ -105,6 +109,7 @@ impl Config {
         self.webrtc.validate().map_err(below("webrtc"))?;
         self.store.validate().map_err(below("store"))?;
         self.auth.validate().map_err(below("auth"))?;
+        self.limits.validate().map_err(below("limits"))?;
         self.first_start.validate().map_err(below("first_start"))?;
         self.log.validate().map_err(below("log"))?;
         let impossible = |key: &str, why: &str| Err((key.to_owned(), why.to_owned()));
@@ -246,11 +251,15 @@ pub(crate) struct Http {
     pub(crate) listen: SocketAddr,
     /// Address and port for HTTPS with HTTP/2. Used only when a certificate is configured.
     pub(crate) tls_listen: SocketAddr,
+    /// Networks of proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed, such as `["10.0.0.0/8"]`. From
+    /// all others these headers are worth nothing: anybody could claim any address.
+    #[schemars(with = "Vec<String>")]
+    pub(crate) trusted_proxies: Vec<IpNet>,
 }
 
 impl Default for Http {
     fn default() -> Self {
-        Self { listen: ([0_u16; 8], 8080).into(), tls_listen: ([0_u16; 8], 8443).into() }
+        Self { listen: ([0_u16; 8], 8080).into(), tls_listen: ([0_u16; 8], 8443).into(), trusted_proxies: Vec::new() }
     }
 }
 

@@ -1,0 +1,63 @@
+//! Trying a password: taken before it is looked at, given back when it was right.
+
+use std::{net::IpAddr, time::Instant};
+
+use weir_identity::ChannelName;
+
+use super::{Limits, Wait, guesses::From, who::half, who::network};
+use crate::store::Store;
+
+/// A try that was taken. Dropped, it counts as wrong.
+#[derive(Debug)]
+#[must_use]
+pub struct Guess<'a> {
+    limits: &'a Limits,
+    from: From,
+}
+
+impl Guess<'_> {
+    /// The password was right, or nobody looked at it: the try does not count.
+    pub fn does_not_count(self) {
+        self.limits.guesses.lock().give_back(self.from);
+    }
+}
+
+impl Limits {
+    /// Takes a try at the password of the account called `name`, if it could be somebody's name, from `address`.
+    ///
+    /// Strangers share the account's tries. When those are used up, addresses where the account is logged in go on:
+    /// somebody who guesses does not lock the owner out.
+    ///
+    /// # Errors
+    /// [`Wait`] when too many were wrong.
+    pub async fn guess(
+        &self,
+        store: &dyn Store,
+        name: Option<&ChannelName>,
+        address: IpAddr,
+    ) -> Result<Guess<'_>, Wait> {
+        let network = network(address);
+        let key = |of: &str| half(&self.secret, format!("{of} {network}").as_bytes());
+        let account = name.map(|name| half(&self.secret, format!("account {name}").as_bytes()));
+        let from = From::Stranger { account, address: key("guesses from") };
+        let refused = match self.guesses.lock().take(from, Instant::now()) {
+            Ok(()) => return Ok(Guess { limits: self, from }),
+            Err(wait) => wait,
+        };
+        metrics::counter!("weir_login_guesses_slowed_total").increment(1);
+        let Some(name) = name else { return Err(refused) };
+        if !is_logged_in_at(store, name, network).await {
+            return Err(refused);
+        }
+        let from = From::Known(key(name.as_str()));
+        self.guesses.lock().take(from, Instant::now())?;
+        Ok(Guess { limits: self, from })
+    }
+}
+
+/// Whether the account has a device in that network. A store that does not answer knows none.
+async fn is_logged_in_at(store: &dyn Store, name: &ChannelName, at: IpAddr) -> bool {
+    let Ok(Some(account)) = store.account_named(name).await else { return false };
+    let Ok(devices) = store.families_of(account.id).await else { return false };
+    devices.iter().filter_map(|device| device.address.parse().ok()).any(|address| network(address) == at)
+}
