@@ -59,8 +59,11 @@ fn timestamp(first: u32, rate: i64, drift: i64, moment: i64) -> u32 {
     first.wrapping_add(ticks as u32)
 }
 
-/// Plays so many seconds. By moment of capture: where sound and pictures lie.
-fn play(world: World, seconds: i64) -> (Vec<(i64, i64)>, Vec<(i64, i64)>) {
+/// By moment of capture: where on the timeline it lies.
+type Places = Vec<(i64, i64)>;
+
+/// Plays so many seconds, and says where sound and pictures lie.
+fn play(world: World, seconds: i64) -> (Places, Places) {
     let (start, mut timeline) = (Instant::now(), Timeline::new(2, false));
     let at = |nanos: i64| start + Duration::from_nanos(u64::try_from(nanos).unwrap());
     // Everything that happens, by arrival.
