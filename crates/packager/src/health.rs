@@ -60,8 +60,11 @@ impl Report {
             advice.push("The frame rate varies: set a constant one for an even latency.".to_owned());
         }
         if self.b_frames {
-            advice
-                .push("B-frames delay the picture by a few frames: set the encoder's tune to zero latency.".to_owned());
+            advice.push(
+                "B-frames delay the picture by a few frames, and cost viewers over WebRTC a conversion: set B-frames to 0, \
+                 or the encoder's tune to zero latency."
+                    .to_owned(),
+            );
         }
         if self.clock_jumps > 0 {
             advice.push(format!("The encoder's clock jumped {} times: viewers saw a break.", self.clock_jumps));
