@@ -102,7 +102,7 @@ export interface Call {
 /** `fetch` for tests: answers as a WHIP or WHEP server does, or as the test says. */
 export class FakeServer {
   readonly calls: Call[] = [];
-  /** What to answer instead, by method. */
+  /** What to answer instead, by method; status 0 is no answer, as over a network that is gone. */
   refuse: Record<string, { status: number; headers?: Record<string, string> }> = {};
   links = "";
   private sessions = 0;
@@ -114,6 +114,7 @@ export class FakeServer {
     const refused = this.refuse[method];
     if (refused) {
       const { status, headers: more = {} } = refused;
+      if (status === 0) return Promise.reject(new TypeError("Failed to fetch"));
       return Promise.resolve(new Response("{}", { status, headers: more }));
     }
     if (method === "POST") {

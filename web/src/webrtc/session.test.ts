@@ -101,6 +101,33 @@ test("a changed network starts ICE anew without waiting for an interruption", as
   expect(server.methods()).toBe("POST PATCH");
 });
 
+test("a restart that does not get through is asked for again when the network is back", async () => {
+  const session = await open();
+  peer.become("connected", "connected");
+  server.refuse["PATCH"] = { status: 0 };
+  session.repair();
+  await settle();
+  delete server.refuse["PATCH"];
+  dispatchEvent(new Event("online"));
+  await settle();
+  expect(server.methods()).toBe("POST PATCH PATCH");
+  expect(peer.descriptions.at(-1)).toContain("a=ice-ufrag:newer");
+  peer.become("connected", "connected");
+  await vi.advanceTimersByTimeAsync(20_000);
+  expect([lines.at(-1), server.methods()]).toEqual(["connected", "POST PATCH PATCH"]);
+});
+
+test("a network that does not come back ends it", async () => {
+  const session = await open();
+  peer.become("connected", "connected");
+  server.refuse["PATCH"] = { status: 0 };
+  session.repair();
+  await vi.advanceTimersByTimeAsync(20_000);
+  const asked = server.calls.length;
+  await vi.advanceTimersByTimeAsync(20_000);
+  expect([lines.at(-1), server.calls.length]).toEqual(["closed", asked]);
+});
+
 test("a session that the server forgot is closed", async () => {
   const session = await open();
   peer.become("connected", "connected");

@@ -7,6 +7,8 @@ import { fragmentOf, iceOf, withIce } from "./sdp";
 const CONNECT_MS = 8_000;
 /** An interruption often heals by itself; ICE is started anew after so long, in milliseconds. */
 const HEAL_MS = 700;
+/** While a network changes nothing gets through: what did not is sent again after so long, in milliseconds, or when the browser is online. */
+const AGAIN_MS = 500;
 
 export interface Options {
   /** Bearer token; null sends none. */
@@ -108,12 +110,25 @@ export class Session {
     const offer = this.prepare((await this.peer.createOffer({ iceRestart: true })).sdp ?? "");
     const fragment = fragmentOf(offer);
     if (!fragment) throw new Error("an offer without ICE credentials");
-    const ice = iceOf(await this.resource.restart(fragment));
+    const ice = iceOf(await this.ask(fragment));
     if (!ice) throw new Error("an answer without ICE credentials");
     if (this.closed) return;
     this.answer = withIce(this.answer, ice);
     await this.peer.setLocalDescription({ type: "offer", sdp: offer });
     await this.peer.setRemoteDescription({ type: "answer", sdp: this.answer });
+  }
+
+  /** The server's answer to `fragment`. Asks until a request gets through or the session is given up. */
+  private async ask(fragment: string): Promise<string> {
+    for (;;) {
+      try {
+        return await this.resource.restart(fragment);
+      } catch (error) {
+        if (!(error instanceof Problem) || error.status !== 0) throw error;
+        await online(this.gone.signal);
+        if (this.closed) throw error;
+      }
+    }
   }
 
   private look(): void {
@@ -166,6 +181,21 @@ export class Session {
     const ends = [...this.peer.getReceivers(), ...this.peer.getSenders()];
     return new Set(ends.flatMap(({ transport }) => transport ?? []));
   }
+}
+
+/** Until the network may be there again, or `gone`. */
+function online(gone: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const over = new AbortController();
+    const done = (): void => {
+      clearTimeout(waiting);
+      over.abort();
+      resolve();
+    };
+    const waiting = setTimeout(done, AGAIN_MS);
+    addEventListener("online", done, { signal: over.signal });
+    gone.addEventListener("abort", done, { signal: over.signal });
+  });
 }
 
 /** Tells of changes of the network, in browsers that do. */
