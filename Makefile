@@ -42,6 +42,7 @@ web/dist/index.html: web/package-lock.json $(shell find web/src web/public web/i
 test: need-build need-test web
 	cd web && npm run check && npm test
 	cd tests/e2e/browser && npm ci --no-audit --no-fund
+	tests/tools/prepare
 	$(CARGO) build --locked --workspace --all-targets
 	$(CARGO) test --locked --workspace --all-targets
 

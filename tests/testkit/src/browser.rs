@@ -9,7 +9,10 @@ use tokio::{
     time::timeout,
 };
 
-use crate::server::PATIENCE;
+use crate::{
+    net::Net,
+    server::{PATIENCE, Server},
+};
 
 /// One browser with one page.
 pub struct Browser {
@@ -25,8 +28,24 @@ impl Browser {
     /// When Node cannot be started.
     #[must_use]
     pub fn launch() -> Self {
+        Self::start(Command::new("node"))
+    }
+
+    /// Starts Chromium at the far end of `net`. Pages of `http://`[`Net::near`] count as secure there, as those of this
+    /// machine do.
+    ///
+    /// # Panics
+    /// When Node cannot be started.
+    #[must_use]
+    pub fn launch_behind(net: &Net, server: &Server) -> Self {
+        let mut node = net.command("node");
+        node.env("CHROMIUM_SECURE_ORIGIN", server.url(""));
+        Self::start(node)
+    }
+
+    fn start(mut node: Command) -> Self {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../e2e/browser");
-        let mut child = Command::new("node")
+        let mut child = node
             .arg("driver.mjs")
             .current_dir(folder)
             .stdin(Stdio::piped())

@@ -13,6 +13,7 @@ pub mod http;
 pub mod media;
 pub mod net;
 pub mod nginx;
+pub mod realtime;
 pub mod rtmp;
 pub mod server;
 pub mod stamp;

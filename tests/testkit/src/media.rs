@@ -82,6 +82,19 @@ pub fn h264() -> PathBuf {
     fixture("h264", Some(SMALL), &[X264, &["-g", "30", "-bf", "0", "-an"]].concat())
 }
 
+/// 640x360 in H.264, and Opus. Each picture shows its number in the file, as [`READ_CLOCK`](crate::clock::READ_CLOCK)
+/// reads it.
+#[must_use]
+pub fn numbered() -> PathBuf {
+    // 240 pictures need the last 8 squares of the second row.
+    let squares = (0..8).map(|bit| {
+        let x = 32 + (23 - bit) * 24;
+        format!(",drawbox=x={x}:y=64:w=24:h=24:color=white:t=fill:enable='gte(mod(n,{}),{})'", 2 << bit, 1 << bit)
+    });
+    let picture = "color=black:size=640x360:rate=30".to_owned() + &squares.collect::<String>();
+    fixture("numbered", Some(&picture), &[X264, &["-g", "30", "-bf", "0"], OPUS].concat())
+}
+
 /// The file `name` among the fixtures, made by ffmpeg if it is not there yet.
 ///
 /// # Panics

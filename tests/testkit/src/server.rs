@@ -19,6 +19,8 @@ use tokio::{
     time::timeout,
 };
 
+use crate::net::Net;
+
 /// Longest that any test waits for one thing to happen. Not a promise of speed: only the end of hope.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -96,13 +98,21 @@ impl Server {
         Self::start_in(dir, settings).await
     }
 
+    /// Starts with its pages and WebRTC reachable from the far end of `net` only, at [`Net::near`].
+    pub async fn start_behind(net: &Net, settings: &[(&str, &str)]) -> Self {
+        let near = || SocketAddr::from((net.near, free_port())).to_string();
+        let (http, webrtc) = (near(), near());
+        let listen = [("WEIR__HTTP__LISTEN", http.as_str()), ("WEIR__WEBRTC__LISTEN", webrtc.as_str())];
+        Self::start_with(&[&listen, settings].concat()).await
+    }
+
     /// Starts in a folder that may hold the data of an earlier server.
     ///
     /// # Panics
     /// When it does not become ready; the panic carries its output.
     pub async fn start_in(dir: Arc<TempDir>, settings: &[(&str, &str)]) -> Self {
         let here = || SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
-        let (http, https, rtmp, rtmps, internal, webrtc) = (here(), here(), here(), here(), here(), here());
+        let (mut http, https, rtmp, rtmps, internal, mut webrtc) = (here(), here(), here(), here(), here(), here());
         let mut env: Vec<(String, String)> = [
             ("WEIR__DATA_DIR", dir.path().join("data").display().to_string()),
             ("WEIR__HTTP__LISTEN", http.to_string()),
@@ -118,6 +128,12 @@ impl Server {
         for (name, value) in settings {
             env.retain(|(known, _)| known != name);
             env.push(((*name).to_owned(), (*value).to_owned()));
+            let set = match *name {
+                "WEIR__HTTP__LISTEN" => &mut http,
+                "WEIR__WEBRTC__LISTEN" => &mut webrtc,
+                _ => continue,
+            };
+            *set = value.parse().expect("an address and a port");
         }
         let mut child = Command::new(binary("weir"))
             .arg("serve")

@@ -1,6 +1,9 @@
-//! Other people's programs as players and publishers: ffmpeg, ffprobe, GStreamer.
+//! Other people's programs as players and publishers: ffmpeg, ffprobe, GStreamer, aiortc.
 
-use std::process::{Output, Stdio};
+use std::{
+    path::{Path, PathBuf},
+    process::{Output, Stdio},
+};
 
 use serde_json::Value;
 use tokio::{
@@ -103,4 +106,40 @@ pub async fn gstreamer_plays(url: &str, buffers: usize) -> String {
     let played = timeout(PATIENCE, played).await.unwrap_or(false);
     assert!(played, "GStreamer showed {pictures} pictures and {sounds} sounds:\n{said}");
     said
+}
+
+/// One of our programs around `aiortc`, below `tests/tools/aiortc`. Ends when its standard input does.
+///
+/// # Panics
+/// When it was not prepared, or cannot be started.
+#[must_use]
+pub fn aiortc(program: &str, arguments: &[&str]) -> Child {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut python = Command::new(prepared("aiortc/bin/python"));
+    python.arg("-B").arg(tests.join("tools/aiortc").join(program)).args(arguments);
+    talking(python)
+}
+
+/// GStreamer's `whipclientsink`, publishing a test picture of a codec, as caps such as `video/x-h264`, with Opus.
+///
+/// # Panics
+/// When it was not prepared, or cannot be started.
+#[must_use]
+pub fn whipclientsink(endpoint: &str, token: &str, caps: &str) -> Child {
+    let mut program = Command::new(prepared("gst/debug/gst-whip"));
+    program.args([endpoint, token, caps]);
+    talking(program)
+}
+
+/// What `tests/tools/prepare` made.
+fn prepared(path: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/tools").join(path);
+    assert!(path.exists(), "{} is not there: tests/tools/prepare makes it", path.display());
+    path
+}
+
+/// Started with its input and output here; what it complains of is seen with the test's own.
+fn talking(mut program: Command) -> Child {
+    program.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+    program.spawn().expect("it starts")
 }

@@ -3,6 +3,7 @@
 //! One binary, so that it links once. Each file is one promise: [`watching`] (OBS to a browser), [`players`] (other
 //! people's players and caches), [`codecs`] (what RTMP can carry), [`lifecycle`] (publishers come, go, come back),
 //! [`origin`] (LL-HLS rules on a real stream), [`whep`] (watching over WebRTC), [`whip`] (publishing over it),
+//! [`webrtc_links`] (bad networks), [`webrtc_clients`] (other people's WebRTC), [`webrtc_latency`] (how old a picture is),
 //! [`operating`] (start, stop, settings), [`hostile`] (bad input).
 
 mod codecs;
@@ -13,5 +14,8 @@ mod origin;
 mod pages_webrtc;
 mod players;
 mod watching;
+mod webrtc_clients;
+mod webrtc_latency;
+mod webrtc_links;
 mod whep;
 mod whip;
