@@ -109,4 +109,6 @@ fn openapi_json() -> String {
 }
 
 #[cfg(test)]
+mod outage;
+#[cfg(test)]
 mod tests;

@@ -16,6 +16,7 @@ pub mod api;
 pub mod audit;
 pub mod auth;
 pub mod bans;
+mod breaker;
 pub mod channels;
 #[cfg(test)]
 mod conformance;

@@ -18,6 +18,7 @@ use crate::{
     places::Places,
     playback::PlaybackTokens,
     presence::{LiveInfo, Presence},
+    sqlite::Sqlite,
     store::{self, Store},
 };
 
@@ -68,6 +69,8 @@ impl Places for Here {
 #[derive(Clone)]
 pub(crate) struct Server {
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) sqlite: Arc<Sqlite>,
+    pub(crate) auth: Arc<Auth>,
     presence: Arc<AnnaIsLive>,
     router: Router,
     from: Option<IpAddr>,
@@ -99,7 +102,9 @@ impl Server {
 
     pub(crate) async fn limited(limits: &limits::Config) -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let store = store::open(&store::Config::default(), directory.path()).await.unwrap();
+        let sqlite = Sqlite::open(directory.path().join("weir.db"), &store::Config::default()).await.unwrap();
+        let sqlite = Arc::new(sqlite);
+        let store: Arc<dyn Store> = sqlite.clone();
         let secret = store.key_secret().await.unwrap();
         let auth = Auth::open(store.clone(), &secret, auth::Config::default()).await.unwrap();
         let presence = Arc::new(AnnaIsLive::default());
@@ -109,12 +114,12 @@ impl Server {
             limits,
             store: store.clone(),
             presence: presence.clone(),
-            auth,
+            auth: auth.clone(),
             places: Arc::new(Here),
             secret,
             playback,
         });
-        Self { store, presence, router, from: None, _directory: Arc::new(directory) }
+        Self { store, sqlite, auth, presence, router, from: None, _directory: Arc::new(directory) }
     }
 
     /// The same server, called from an address.

@@ -2,7 +2,7 @@
 
 use scylla::errors::{DbError, ExecutionError, NewSessionError, PrepareError, RequestAttemptError};
 
-use crate::error::Error;
+use crate::{breaker::Ended, error::Error};
 
 /// A statement that failed.
 pub(crate) fn execution(error: &ExecutionError) -> Error {
@@ -53,6 +53,15 @@ pub(crate) fn leaves_it_open(error: &ExecutionError) -> bool {
             _ => true,
         },
         _ => false,
+    }
+}
+
+/// What the end of a statement tells of the cluster. One that a server refused was answered.
+pub(crate) fn ended<T>(answer: &Result<T, ExecutionError>) -> Ended {
+    match answer {
+        Err(ExecutionError::RequestTimeout(_)) => Ended::Hung,
+        Err(error) if matches!(execution(error), Error::Busy | Error::Unreachable(_)) => Ended::Outage,
+        _ => Ended::Answered,
     }
 }
 

@@ -31,7 +31,9 @@ use scylla::{
 use uuid::Uuid;
 
 use crate::{
-    accounts, audit, bans, channels,
+    accounts, audit, bans,
+    breaker::Breaker,
+    channels,
     error::Error,
     families, idempotency, keys, oidc_identities, roles, sessions, signing,
     store::{Answer, Config, Store},
@@ -52,6 +54,7 @@ pub(crate) const PORT: u16 = 9042;
 #[derive(Debug)]
 pub struct Cql {
     session: Session,
+    breaker: Breaker,
     /// This process, in what nodes write each for itself.
     node: Uuid,
     installation: installation::Statements,
@@ -106,6 +109,7 @@ impl Cql {
             sessions: sessions::cql::Statements::prepare(&session).await?,
             signing: signing::cql::Statements::prepare(&session).await?,
             node: Uuid::now_v7(),
+            breaker: Breaker::new("cluster"),
             session,
         })
     }

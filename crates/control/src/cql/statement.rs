@@ -141,14 +141,18 @@ impl Cql {
     where
         R: for<'frame> DeserializeRow<'frame, 'frame>,
     {
-        let answer = self.session.execute_unpaged(statement, values).await.map_err(|error| fault::execution(&error))?;
+        let answer = self
+            .breaker
+            .watch(self.session.execute_unpaged(statement, values), fault::ended)
+            .await?
+            .map_err(|error| fault::execution(&error))?;
         let rows = answer.into_rows_result().map_err(fault::odd)?;
         rows.rows::<R>().map_err(fault::odd)?.collect::<Result<_, _>>().map_err(fault::odd)
     }
 
     /// Writes; a majority of the replicas has it when this returns.
     pub(crate) async fn put(&self, write: &Write, values: impl SerializeRow) -> Result<(), Error> {
-        let answer = self.session.execute_unpaged(&write.0, values).await;
+        let answer = self.breaker.watch(self.session.execute_unpaged(&write.0, values), fault::ended).await?;
         answer.map(drop).map_err(|error| fault::execution(&error))
     }
 
@@ -161,7 +165,8 @@ impl Cql {
             batch.append_statement(write.0.clone());
             values.push(of);
         }
-        self.session.batch(&batch, values).await.map(drop).map_err(|error| fault::execution(&error))
+        let answer = self.breaker.watch(self.session.batch(&batch, values), fault::ended).await?;
+        answer.map(drop).map_err(|error| fault::execution(&error))
     }
 
     /// Writes if the statement's condition holds; says whether it did. When the answer is lost on the way, `took` is
@@ -172,7 +177,7 @@ impl Cql {
         values: impl SerializeRow,
         took: impl Future<Output = Result<bool, Error>>,
     ) -> Result<bool, Error> {
-        match self.session.execute_unpaged(&decide.0, values).await {
+        match self.breaker.watch(self.session.execute_unpaged(&decide.0, values), fault::ended).await? {
             Ok(answer) => applied(answer),
             Err(error) if fault::leaves_it_open(&error) => self.ask(took, &error).await,
             Err(error) => Err(fault::execution(&error)),
@@ -196,7 +201,7 @@ impl Cql {
             batch.append_statement(part.0.clone());
             all.push(of);
         }
-        match self.session.batch(&batch, all).await {
+        match self.breaker.watch(self.session.batch(&batch, all), fault::ended).await? {
             Ok(answer) => applied(answer),
             Err(error) if fault::leaves_it_open(&error) => self.ask(took, &error).await,
             Err(error) => Err(fault::execution(&error)),

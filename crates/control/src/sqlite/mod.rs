@@ -19,6 +19,7 @@ use std::{
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior, ffi};
 
 use crate::{
+    breaker::Breaker,
     error::Error,
     store::{Answer, Config, Store},
 };
@@ -41,6 +42,9 @@ pub struct Sqlite {
     writer: Worker,
     readers: Vec<Worker>,
     turn: AtomicUsize,
+    /// Readers and the writer hang each for themselves: the writer waits for other programs' locks, readers do not.
+    reading: Breaker,
+    writing: Breaker,
 }
 
 impl Sqlite {
@@ -69,7 +73,15 @@ impl Sqlite {
                 Worker::start("weir-store-read", reader, READS_WAITING_MAX)
             })
             .collect::<Result<_, Error>>()?;
-        Ok(Self { path, identity: (metadata.dev(), metadata.ino()), writer, readers, turn: AtomicUsize::new(0) })
+        Ok(Self {
+            path,
+            identity: (metadata.dev(), metadata.ino()),
+            writer,
+            readers,
+            turn: AtomicUsize::new(0),
+            reading: Breaker::new("read"),
+            writing: Breaker::new("write"),
+        })
     }
 
     /// Runs `job` on a reading thread.
@@ -78,7 +90,8 @@ impl Sqlite {
         job: impl FnOnce(&Connection) -> Result<T, Error> + Send + 'static,
     ) -> Answer<'_, T> {
         let reader = &self.readers[self.turn.fetch_add(1, Relaxed) % self.readers.len()];
-        Box::pin(async move { reader.call(move |db| job(db)).await.map_err(|error| error.at(&self.path)) })
+        let answer = self.reading.call(reader.call(move |db| job(db)));
+        Box::pin(async move { answer.await.map_err(|error| error.at(&self.path)) })
     }
 
     /// Runs `job` on the writing thread, in a transaction that is committed if it succeeds.
@@ -92,7 +105,23 @@ impl Sqlite {
             transaction.commit()?;
             Ok(value)
         };
-        Box::pin(async move { self.writer.call(job).await.map_err(|error| error.at(&self.path)) })
+        let answer = self.writing.call(self.writer.call(job));
+        Box::pin(async move { answer.await.map_err(|error| error.at(&self.path)) })
+    }
+}
+
+#[cfg(test)]
+impl Sqlite {
+    /// Holds every thread until what is given is dropped.
+    pub(crate) fn stall(&self) -> Vec<std::sync::mpsc::Sender<()>> {
+        let workers = [&self.writer].into_iter().chain(&self.readers);
+        workers
+            .map(|worker| {
+                let (held, until) = std::sync::mpsc::channel::<()>();
+                worker.run(move |_| until.recv().unwrap_or_default());
+                held
+            })
+            .collect()
     }
 }
 

@@ -39,6 +39,12 @@ impl Worker {
         Ok(Self { jobs })
     }
 
+    /// Runs `job` on the thread, which has nothing else to do.
+    #[cfg(test)]
+    pub(crate) fn run(&self, job: impl FnOnce(&mut Connection) + Send + 'static) {
+        assert!(self.jobs.try_send(Box::new(job)).is_ok(), "the queue is full");
+    }
+
     /// Runs `job` on the thread and waits for what it gives.
     pub(crate) async fn call<T: Send + 'static>(
         &self,
