@@ -46,6 +46,7 @@ pub mod sqlite;
 pub mod store;
 #[cfg(test)]
 mod testing;
+pub mod webhooks;
 
 pub use error::Error;
 pub use places::Places;

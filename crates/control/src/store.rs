@@ -25,6 +25,7 @@ use crate::{
     sessions::Sessions,
     signing::SigningKeys,
     sqlite::Sqlite,
+    webhooks::Webhooks,
 };
 
 /// What a store's call gives.
@@ -47,6 +48,7 @@ pub trait Store:
     + Roles
     + Sessions
     + SigningKeys
+    + Webhooks
 {
     /// Whether it answers and can be written, for readiness. Costs one small query.
     fn ping(&self) -> Answer<'_, ()>;

@@ -76,6 +76,14 @@ row_id!(
     /// One entry of the audit log.
     AuditId
 );
+row_id!(
+    /// One hook: somebody who wants to be told what happens.
+    HookId
+);
+row_id!(
+    /// One message for one hook.
+    DeliveryId
+);
 
 /// One publish: from the first frame a publisher sends to the end of its playlist. 32 lower-case hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

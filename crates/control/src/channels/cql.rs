@@ -299,6 +299,7 @@ impl Cql {
             self.remove_keys_of(channel).await?;
             self.remove_roles_in(channel).await?;
             self.remove_bans_in(channel).await?;
+            self.remove_hooks_in(channel).await?;
             self.release_of(Kind::Channel, &name, id).await?;
             let disown: Values = Box::new((owner.column(), id));
             self.put_all(vec![self.channels.list.removing(&name, id), (&self.channels.rows.disown, disown)]).await?;

@@ -4,6 +4,7 @@ mod accounts;
 mod devices;
 mod requests;
 mod rights;
+mod webhooks;
 
 use jiff::{Timestamp, ToSpan};
 use weir_identity::{ChannelName, KeyId, KeySecret, StreamKey};
@@ -35,6 +36,7 @@ pub(crate) async fn all(store: &dyn Store) {
     devices::all(store).await;
     rights::all(store).await;
     requests::all(store).await;
+    webhooks::all(store).await;
 }
 
 fn name(text: &str) -> ChannelName {

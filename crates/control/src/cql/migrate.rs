@@ -40,8 +40,10 @@ impl Migration {
 
 /// Every migration, oldest first. A store's schema version is how many of them it has. One that was released is never
 /// edited.
-pub(super) const MIGRATIONS: &[Migration] =
-    &[Migration { name: "begin", statements: include_str!("0001_begin.cql"), readable_from: 1 }];
+pub(super) const MIGRATIONS: &[Migration] = &[
+    Migration { name: "begin", statements: include_str!("0001_begin.cql"), readable_from: 1 },
+    Migration { name: "webhooks", statements: include_str!("0002_webhooks.cql"), readable_from: 1 },
+];
 
 /// How long a node that died in the middle holds the others up, in seconds. Longer than any statement may take.
 const LEASE_S: i32 = 30;

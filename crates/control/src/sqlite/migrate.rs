@@ -8,8 +8,11 @@ use rusqlite::{Connection, TransactionBehavior, params};
 use crate::error::Error;
 
 /// Every migration, oldest first. A store's schema version is how many of them it has.
-const MIGRATIONS: &[(&str, &str)] =
-    &[("begin", include_str!("0001_begin.sql")), ("accounts", include_str!("0002_accounts.sql"))];
+const MIGRATIONS: &[(&str, &str)] = &[
+    ("begin", include_str!("0001_begin.sql")),
+    ("accounts", include_str!("0002_accounts.sql")),
+    ("webhooks", include_str!("0003_webhooks.sql")),
+];
 
 /// Brings the store to the newest schema.
 pub(crate) fn migrate(db: &mut Connection) -> Result<(), Error> {
