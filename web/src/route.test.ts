@@ -11,6 +11,12 @@ test("going live has a page of its own", () => {
   expect(route("/golive/")).toEqual({ page: "golive" });
 });
 
+test("the studio and its doors are no channels", () => {
+  expect(route("/studio")).toEqual({ page: "studio", at: "studio" });
+  expect(route("/login")).toEqual({ page: "studio", at: "login" });
+  expect(route("/register/")).toEqual({ page: "studio", at: "register" });
+});
+
 test("a name is a channel, whatever its case and with a slash behind it", () => {
   expect(route("/Night_Owl7/")).toEqual({ page: "watch", channel: "night_owl7" });
 });

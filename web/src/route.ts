@@ -1,6 +1,10 @@
 /** The page that an address shows. */
 export type Route =
-  { page: "home" } | { page: "golive" } | { page: "watch"; channel: string } | { page: "missing" };
+  | { page: "home" }
+  | { page: "golive" }
+  | { page: "studio"; at: "studio" | "login" | "register" }
+  | { page: "watch"; channel: string }
+  | { page: "missing" };
 
 /** 3 to 32 of `[a-z0-9_]`, compared without case. */
 const CHANNEL_NAME = /^[a-z0-9_]{3,32}$/;
@@ -9,8 +13,11 @@ const CHANNEL_NAME = /^[a-z0-9_]{3,32}$/;
 export function route(pathname: string): Route {
   const path = pathname.replace(/\/+$/, "");
   if (path === "") return { page: "home" };
-  // No channel can have this name.
+  // No channel can have these names.
   if (path === "/golive") return { page: "golive" };
+  if (path === "/studio") return { page: "studio", at: "studio" };
+  if (path === "/login") return { page: "studio", at: "login" };
+  if (path === "/register") return { page: "studio", at: "register" };
   const channel = path.slice(1).toLowerCase();
   return CHANNEL_NAME.test(channel) ? { page: "watch", channel } : { page: "missing" };
 }

@@ -1,4 +1,4 @@
-//! The web pages, embedded: `/`, `/NAME` and `/golive` are one document, `/assets/…` what it needs.
+//! The web pages, embedded: `/`, `/NAME`, `/golive` and the studio are one document, `/assets/…` what it needs.
 //!
 //! Everything is read and compressed once at the start; a request copies nothing. The policy allows no script and no
 //! style but our own files.
@@ -23,7 +23,7 @@ struct Embedded;
 /// The document of every page.
 const INDEX: &str = "index.html";
 /// Pages that are no channel's. Their names are reserved.
-const PAGES: &[&str] = &["golive"];
+const PAGES: &[&str] = &["golive", "studio", "login", "register"];
 /// Files below it have their content's hash in their names.
 const HASHED: &str = "assets/";
 
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn channels_and_the_start_are_the_same_document() {
-        for path in ["/", "/anna", "/ANNA_7", "/golive"] {
+        for path in ["/", "/anna", "/ANNA_7", "/golive", "/studio", "/login", "/register"] {
             check(path, 200, "text/html; charset=utf-8");
         }
     }

@@ -1,4 +1,5 @@
-import { get } from "./request";
+import type { Caller } from "./caller";
+import { get, type Answer } from "./request";
 
 /** What everyone may know of a channel. */
 export interface Channel {
@@ -26,4 +27,42 @@ export async function liveChannels(signal?: AbortSignal): Promise<Channel[]> {
 /** One channel; a `Problem` with status 404 when there is none of that name. */
 export function channel(name: string, signal?: AbortSignal): Promise<Channel> {
   return get<Channel>(`/api/v1/channels/${encodeURIComponent(name)}`, signal);
+}
+
+export const VISIBILITIES = ["public", "unlisted", "private", "members"] as const;
+export const LATENCIES = ["realtime", "low", "normal"] as const;
+export const CONFLICTS = ["take_over", "refuse"] as const;
+
+/** What its owner sets. */
+export interface ChannelSettings {
+  title: string;
+  description: string;
+  tags: string[];
+  category: string;
+  /** BCP 47, or empty. */
+  language: string;
+  visibility: (typeof VISIBILITIES)[number];
+  latency: (typeof LATENCIES)[number];
+}
+
+/** What changes; the policy for a second publisher can be set, but is not shown. */
+export type ChannelChange = Partial<ChannelSettings> & { conflict?: (typeof CONFLICTS)[number] };
+
+/** One's own channel, and the version of its settings. */
+export function ownChannel(by: Caller, name: string): Promise<Answer<ChannelSettings>> {
+  return by.call(`/api/v1/channels/${encodeURIComponent(name)}`);
+}
+
+/** Changes a channel unless somebody changed it since `version`, which is a `Problem` of status 412 or 409. */
+export function changeChannel(
+  by: Caller,
+  name: string,
+  change: ChannelChange,
+  version: string | null,
+): Promise<Answer<ChannelSettings>> {
+  return by.call(`/api/v1/channels/${encodeURIComponent(name)}`, {
+    method: "PATCH",
+    body: change,
+    headers: version === null ? {} : { "If-Match": version },
+  });
 }

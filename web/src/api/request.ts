@@ -18,20 +18,47 @@ export class Problem extends Error {
   }
 }
 
-/** Asks the API and reads its JSON; anything else is thrown as a `Problem`. */
-export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
+/** What is asked beyond an address. */
+export interface Asked {
+  method?: "GET" | "POST" | "PATCH" | "DELETE";
+  headers?: Record<string, string>;
+  /** Sent as JSON. */
+  body?: unknown;
+  signal?: AbortSignal;
+}
+
+/** An answer, and the version of what it shows (`ETag`) where it has one. */
+export interface Answer<T> {
+  value: T;
+  version: string | null;
+}
+
+/** Asks the API and reads its JSON (nothing, of an answer without content); anything else is thrown as a `Problem`. */
+export async function ask<T>(path: string, asked: Asked = {}): Promise<Answer<T>> {
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
+  const headers: Record<string, string> = { Accept: "application/json", ...asked.headers };
+  if (asked.body !== undefined) headers["Content-Type"] = "application/json";
   let response: Response;
   try {
     response = await fetch(path, {
-      headers: { Accept: "application/json" },
-      signal: signal ? AbortSignal.any([signal, timeout]) : timeout,
+      method: asked.method ?? "GET",
+      headers,
+      body: asked.body === undefined ? null : JSON.stringify(asked.body),
+      signal: asked.signal ? AbortSignal.any([asked.signal, timeout]) : timeout,
     });
-    if (response.ok) return (await response.json()) as T;
+    if (response.ok) {
+      const value = response.status === 204 ? undefined : await response.json();
+      return { value: value as T, version: response.headers.get("ETag") };
+    }
   } catch (error) {
     throw new Problem(0, null, String(error));
   }
   throw await problemOf(response);
+}
+
+/** What `ask` answers to a `GET`, without its version. */
+export async function get<T>(path: string, signal?: AbortSignal): Promise<T> {
+  return (await ask<T>(path, signal ? { signal } : {})).value;
 }
 
 /** What an answer that is not the wanted one says. */

@@ -1,0 +1,37 @@
+import type { Caller } from "./caller";
+
+/** A stream key without its secret, which is shown once. */
+export interface StreamKey {
+  id: string;
+  channel: string;
+  name: string;
+  /** Times are RFC 3339. */
+  created_at: string;
+  expires_at?: string | null;
+  last_used_at?: string | null;
+  revoked_at?: string | null;
+}
+
+/** A key that was just made, and where encoders take it. */
+export interface MadeKey {
+  id: string;
+  key: string;
+  rtmp: { server: string; key: string };
+  whip: { url: string; token: string };
+}
+
+/** One's keys, those that were revoked lately included. */
+export async function keys(by: Caller): Promise<StreamKey[]> {
+  return (await by.call<{ items: StreamKey[] }>("/api/v1/me/keys")).value.items;
+}
+
+/** Makes a key of one's own channel. */
+export async function makeKey(by: Caller, name: string): Promise<MadeKey> {
+  const body = name === "" ? {} : { name };
+  return (await by.call<MadeKey>("/api/v1/me/keys", { method: "POST", body })).value;
+}
+
+/** Revokes a key; whoever publishes with it is cut. */
+export async function revokeKey(by: Caller, id: string): Promise<void> {
+  await by.call(`/api/v1/me/keys/${encodeURIComponent(id)}`, { method: "DELETE" });
+}
