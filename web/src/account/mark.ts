@@ -1,4 +1,6 @@
 const NAME = "weir.account";
+/** Of `window`, for this tab; other tabs hear of it from their storage. */
+const HERE = "weir-account";
 
 /** Tells the tabs of a browser that somebody is logged in: no secret, and no proof. */
 export interface Mark {
@@ -24,6 +26,7 @@ export const mark: Mark = {
     } catch {
       // A browser that keeps nothing asks the server.
     }
+    dispatchEvent(new CustomEvent(HERE, { detail: loggedIn }));
   },
 };
 
@@ -33,4 +36,13 @@ export function onMark(changed: (loggedIn: boolean) => void, signal: AbortSignal
     if (event.key === NAME) changed(event.newValue !== null);
   };
   addEventListener("storage", heard, { signal });
+}
+
+/** Calls back when any tab logs in or out, this one included. */
+export function onAnyMark(changed: (loggedIn: boolean) => void): void {
+  const heard = (event: Event): void => {
+    if (event instanceof CustomEvent) changed(event.detail === true);
+  };
+  addEventListener(HERE, heard);
+  onMark(changed, new AbortController().signal);
 }
