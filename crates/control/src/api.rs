@@ -14,11 +14,13 @@ use utoipa::{
     Modify, OpenApi,
     openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme},
 };
-use weir_identity::KeySecret;
+use weir_identity::{ChannelName, KeySecret};
 
 use crate::{
+    accounts::Account,
+    admin, audit,
     auth::{self, Auth},
-    channels,
+    bans, channels,
     json::BODY_BYTES_MAX,
     keys,
     limits::{self, Limits},
@@ -27,7 +29,9 @@ use crate::{
     playback::PlaybackTokens,
     presence::Presence,
     problem::Problem,
+    roles,
     store::Store,
+    webhooks::{self, Announcer},
 };
 
 /// What the routes ask.
@@ -47,11 +51,23 @@ pub struct Api {
     pub playback: PlaybackTokens,
     /// How much one caller may ask.
     pub limits: Arc<Limits>,
+    /// Tells hooks what happens.
+    pub announcer: Announcer,
+    /// Knows which addresses hooks may name.
+    pub webhooks: webhooks::Client,
 }
 
 impl std::fmt::Debug for Api {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Api")
+    }
+}
+
+impl Api {
+    /// The account of that name, or a problem of status 404.
+    pub(crate) async fn account_called(&self, name: &str) -> Result<Account, Problem> {
+        let valid = ChannelName::parse(name).map_err(|_| Problem::account_not_found(name))?;
+        self.store.account_named(&valid).await?.ok_or_else(|| Problem::account_not_found(name))
     }
 }
 
@@ -62,6 +78,11 @@ pub fn router(api: Api) -> Router {
         .merge(auth::routes::router())
         .merge(keys::routes::router())
         .merge(me::router())
+        .merge(webhooks::routes::router())
+        .merge(roles::routes::router())
+        .merge(bans::routes::router())
+        .merge(audit::routes::router())
+        .merge(admin::routes::router())
         .route("/openapi.json", get(description))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .fallback(async || Problem::not_found())
@@ -103,6 +124,11 @@ fn openapi_json() -> String {
     all.merge(keys::routes::Description::openapi());
     all.merge(auth::routes::Description::openapi());
     all.merge(me::description());
+    all.merge(webhooks::routes::Description::openapi());
+    all.merge(roles::routes::Description::openapi());
+    all.merge(bans::routes::Description::openapi());
+    all.merge(audit::routes::Description::openapi());
+    all.merge(admin::routes::Description::openapi());
     let mut text = all.to_pretty_json().unwrap_or_default();
     text.push('\n');
     text

@@ -11,7 +11,9 @@
 //! This crate does not know RTMP, HLS or pages. What is live it asks of [`Presence`].
 
 pub mod accounts;
+pub mod admin;
 pub mod admission;
+pub mod admission_call;
 pub mod api;
 pub mod audit;
 pub mod auth;
@@ -31,6 +33,7 @@ pub mod limits;
 mod me;
 pub mod oidc_identities;
 mod once;
+mod page;
 pub mod places;
 pub mod playback;
 mod precondition;

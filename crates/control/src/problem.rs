@@ -57,6 +57,14 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "channel-not-found", "No such channel", detail)
     }
 
+    /// There is no such account.
+    #[must_use]
+    pub fn account_not_found(name: &str) -> Self {
+        let name: String = name.chars().take(weir_identity::name::NAME_CHARS_MAX).collect();
+        let detail = format!("There is no account named {name:?}.");
+        Self::new(StatusCode::NOT_FOUND, "account-not-found", "No such account", detail)
+    }
+
     /// A parameter makes no sense.
     #[must_use]
     pub fn bad_request(detail: impl Into<String>) -> Self {

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tower::ServiceExt;
-use weir_identity::{ChannelName, KeyId};
+use weir_identity::{ChannelName, KeyId, KeySecret};
 
 use crate::{
     api::{self, Api},
@@ -20,6 +20,7 @@ use crate::{
     presence::{LiveInfo, Presence},
     sqlite::Sqlite,
     store::{self, Store},
+    webhooks::{self, Announcer},
 };
 
 /// Anna is live with three viewers; nobody else is. Notes what it is told.
@@ -71,6 +72,8 @@ pub(crate) struct Server {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) sqlite: Arc<Sqlite>,
     pub(crate) auth: Arc<Auth>,
+    pub(crate) announcer: Announcer,
+    pub(crate) secret: KeySecret,
     presence: Arc<AnnaIsLive>,
     router: Router,
     from: Option<IpAddr>,
@@ -110,16 +113,19 @@ impl Server {
         let presence = Arc::new(AnnaIsLive::default());
         let playback = PlaybackTokens::new(&secret);
         let limits = Limits::new(limits, secret.clone());
+        let announcer = Announcer::new(store.clone());
         let router = api::router(Api {
             limits,
             store: store.clone(),
             presence: presence.clone(),
             auth: auth.clone(),
+            announcer: announcer.clone(),
+            webhooks: webhooks::Client::new(false),
             places: Arc::new(Here),
-            secret,
+            secret: secret.clone(),
             playback,
         });
-        Self { store, sqlite, auth, presence, router, from: None, _directory: Arc::new(directory) }
+        Self { store, sqlite, auth, announcer, secret, presence, router, from: None, _directory: Arc::new(directory) }
     }
 
     /// The same server, called from an address.

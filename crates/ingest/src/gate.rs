@@ -1,6 +1,6 @@
 //! The one question ingest asks of the rest of the server.
 
-use std::{future::Future, net::SocketAddr};
+use std::{future::Future, net::SocketAddr, sync::Arc};
 
 use weir_identity::StreamKey;
 use weir_media::Publish;
@@ -13,7 +13,7 @@ pub trait Gate: Send + Sync + 'static {
 }
 
 /// Why a key may not publish. `Display` is the sentence that the streamer reads in the encoder's log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
     /// No such key, or no key at all.
     #[error("This stream key is not known here. Copy the key from your channel's settings.")]
@@ -27,6 +27,9 @@ pub enum Denied {
     /// The channel or its owner may not go live.
     #[error("This channel is not allowed to go live.")]
     Suspended,
+    /// Whoever the operator asks about publishers said no, in these words.
+    #[error("{0}")]
+    Refused(Arc<str>),
     /// Too many wrong keys came from this address.
     #[error("Too many attempts from this address. Try again in a minute.")]
     TooManyAttempts,
@@ -38,12 +41,13 @@ pub enum Denied {
 impl Denied {
     /// A short name for metrics.
     #[must_use]
-    pub fn label(self) -> &'static str {
+    pub fn label(&self) -> &'static str {
         match self {
             Self::UnknownKey => "unknown_key",
             Self::Revoked => "revoked",
             Self::Expired => "expired",
             Self::Suspended => "suspended",
+            Self::Refused(_) => "refused",
             Self::TooManyAttempts => "too_many_attempts",
             Self::Unavailable => "unavailable",
         }

@@ -32,6 +32,13 @@ pub(crate) enum Command {
         #[command(subcommand)]
         call: ChannelCall,
     },
+    /// Look after the accounts and streams of the running server.
+    Admin {
+        #[command(flatten)]
+        settings: Settings,
+        #[command(subcommand)]
+        call: AdminCall,
+    },
     /// Publish a moving test picture with a clock, and a tone.
     ///
     /// Without arguments it finds the server on this machine and uses its channel `demo`.
@@ -119,6 +126,34 @@ pub(crate) enum ChannelCall {
         /// What it gets.
         #[arg(value_enum)]
         gets: SecondPublisher,
+    },
+}
+
+/// What operators can do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum AdminCall {
+    /// List accounts.
+    Users,
+    /// Suspend an account: it is logged out everywhere, its streams end, and it neither logs in nor publishes.
+    Suspend {
+        /// Its user name.
+        name: String,
+    },
+    /// Lift a suspension.
+    Unsuspend {
+        /// Its user name.
+        name: String,
+    },
+    /// End the running stream of a channel.
+    Kill {
+        /// The channel.
+        name: String,
+    },
+    /// Print what was done, newest first: when, by whom and from where, what, to what.
+    Audit {
+        /// At most so many entries.
+        #[arg(long, default_value_t = 100)]
+        entries: usize,
     },
 }
 

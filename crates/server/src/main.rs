@@ -53,6 +53,7 @@ fn run(command: cli::Command) -> Result<(), Failure> {
             runtime.block_on(serve::serve(loaded))
         }
         Command::Channel { settings, call } => command::block_on(command::channel::run(&settings, call)),
+        Command::Admin { settings, call } => command::block_on(command::admin::run(&settings, call)),
         Command::Demo { settings, url, key } => command::demo::run(&settings, url, key),
         Command::Config { call } => command::config::run(call),
         Command::Worker { call: cli::WorkerCall::Repair } => Ok(weir_packager::repair::worker::run()?),

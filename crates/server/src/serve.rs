@@ -11,7 +11,17 @@ use ractor::{Actor, ActorRef, SpawnErr};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
-use weir_control::{Presence, Store, api, auth::Auth, first_start, limits::Limits, playback::PlaybackTokens};
+use weir_control::{
+    Presence,
+    admin::Operators,
+    admission_call::AdmissionCall,
+    api,
+    auth::Auth,
+    first_start,
+    limits::Limits,
+    playback::PlaybackTokens,
+    webhooks::{self, Announcer, Courier},
+};
 use weir_edge::whep::{self, Whep};
 use weir_ingest::whip::Whip;
 use weir_media::Registry;
@@ -84,7 +94,8 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
         repair: Some(Arc::new(repair.clone())),
         grace_time: config.streams.grace_time,
     });
-    let gate = Arc::new(Gate::new(store.clone(), secret.clone()));
+    let asked = AdmissionCall::new(&config.admission);
+    let gate = Arc::new(Gate::new(store.clone(), secret.clone(), asked));
     let whip = Whip::new(
         config.ingest.whip.clone(),
         gate.clone(),
@@ -100,28 +111,33 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
         revoked: revoked.clone(),
         whep: Some(whep.clone()),
     };
+    let announcer = Announcer::new(store.clone());
+    let history = History::new(store.clone(), announcer.clone());
     let publishing = Publishing { tls: certificate.clone(), gate, whip: whip.clone() };
-    let tree = Tree::start(&config, publishing, &store, &streams, &repair, &revoked, &health).await?;
+    let tree = Tree::start(&config, publishing, history, &streams, &repair, &revoked, &health).await?;
     let addresses = sockets.addresses(&config, tree.rtmp.address)?;
 
     let first = first_start::run(&*store, &secret, &config.first_start).await?;
     let admin = Admin::new(store.clone(), secret.clone(), registry, revoked, addresses.clone());
     let token = Token::create(&config.data_dir)?;
-    let internal = Internal { token, health: health.clone(), metrics, streams: streams.clone(), admin };
+    let presence: Arc<dyn Presence> = Arc::new(streams.clone());
+    let auth = Auth::open(store.clone(), &secret, config.auth.clone()).await?;
+    tokio::spawn(auth.clone().rotate_keys(secret.clone()));
+    let operators = Operators::new(store.clone(), auth.clone(), presence.clone());
+    let internal = Internal { token, health: health.clone(), metrics, streams, admin, operators };
     let stop = CancellationToken::new();
     let internal = serve_internal(sockets.internal, internal, stop.clone());
     let mut listeners = vec![weir_edge::Listener::plain(sockets.http)];
     if let (Some(https), Some(certificate)) = (sockets.https, &certificate) {
         listeners.push(weir_edge::Listener::tls(https, certificate));
     }
-    let presence: Arc<dyn Presence> = Arc::new(streams);
-    let auth = Auth::open(store.clone(), &secret, config.auth.clone()).await?;
-    tokio::spawn(auth.clone().rotate_keys(secret.clone()));
     let places = Arc::new(addresses.clone());
     let limits = Limits::new(&config.limits, secret.clone());
+    tokio::spawn(Courier::new(store.clone(), secret.clone(), &announcer, config.webhooks.clone()).run());
+    let webhooks = webhooks::Client::new(config.webhooks.allow_private);
     let trusted: origin::Trusted = config.http.trusted_proxies.clone().into();
     let site = pages::router()
-        .merge(api::router(api::Api { store, presence, auth, places, secret, playback, limits }))
+        .merge(api::router(api::Api { store, presence, auth, places, secret, playback, limits, announcer, webhooks }))
         .merge(whep::router(whep))
         .merge(whip.router())
         .layer(from_fn_with_state(trusted, origin::seen));
@@ -201,14 +217,13 @@ impl Tree {
     async fn start(
         config: &Config,
         publishing: Publishing,
-        store: &Arc<dyn Store>,
+        history: History,
         streams: &Streams,
         repair: &Workers,
         revoked: &Revoked,
         health: &Health,
     ) -> Result<Self, Failure> {
         let current = Arc::new(ArcSwapOption::empty());
-        let history = History::new(store.clone());
         let whep = streams.whep.clone();
         let publishes = Publishes {
             current: current.clone(),

@@ -2,6 +2,7 @@
 
 pub(crate) mod cql;
 mod deed;
+pub(crate) mod routes;
 mod sqlite;
 
 use jiff::Timestamp;

@@ -4,6 +4,7 @@
 //! token into a [`Caller`]; `routes` is the HTTP of it; `signing` keeps the keys that sign; `hashing` gives passwords
 //! their turn; `refresh` is what a refresh token is made of.
 
+mod barred;
 pub mod caller;
 mod config;
 mod hashing;
@@ -24,7 +25,7 @@ use weir_identity::{
     token::{Claims, InvalidToken, LIFETIME_SECONDS, Subject, TokenKeys},
 };
 
-use self::{hashing::Hashing, refresh::RefreshToken, verified::Verified};
+use self::{barred::Barred, hashing::Hashing, refresh::RefreshToken, verified::Verified};
 use crate::{
     accounts::{Account, EMAIL_BYTES_MAX, InvalidPassword, Role},
     channels::Channel,
@@ -45,6 +46,7 @@ pub struct Auth {
     issuer: String,
     keys: ArcSwap<TokenKeys>,
     verified: Verified,
+    barred: Barred,
     config: Config,
 }
 
@@ -104,6 +106,7 @@ impl Auth {
             codes: Codes::new(secret),
             keys: ArcSwap::from_pointee(keys),
             verified: Verified::default(),
+            barred: Barred::default(),
             store,
             issuer,
             config,
@@ -128,7 +131,17 @@ impl Auth {
     /// [`InvalidToken`].
     pub fn verify(&self, token: &str) -> Result<Arc<Claims>, InvalidToken> {
         let now = seconds(Timestamp::now());
-        self.verified.claims(token, now, |token| self.keys.load().verify(token, now))
+        let claims = self.verified.claims(token, now, |token| self.keys.load().verify(token, now))?;
+        if self.barred.covers(&claims) {
+            return Err(InvalidToken::Expired);
+        }
+        Ok(claims)
+    }
+
+    /// Access tokens of the account that were signed until now count no more on this server. On others they do until
+    /// they expire.
+    pub fn bar(&self, account: AccountId) {
+        self.barred.bar(account, seconds(Timestamp::now()));
     }
 
     /// Makes an account with its channel, and logs it in.

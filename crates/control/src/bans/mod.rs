@@ -1,6 +1,7 @@
 //! Who may not take part in a channel.
 
 pub(crate) mod cql;
+pub(crate) mod routes;
 mod sqlite;
 
 use jiff::Timestamp;

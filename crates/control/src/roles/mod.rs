@@ -1,6 +1,7 @@
 //! What an account may do in a channel that it does not own.
 
 pub(crate) mod cql;
+pub(crate) mod routes;
 mod sqlite;
 
 use jiff::Timestamp;

@@ -3,15 +3,34 @@
 //! A [`Hook`] belongs to a channel or to the installation. What happens is put into the store's queue as a
 //! [`Delivery`] for each hook that wants it, and taken from there by any node, one after the other until it was
 //! delivered or its time is over. Deliveries come at least once, and not in order: they carry an id and a time.
+//!
+//! The [`Announcer`] puts them there; the [`Courier`] takes and posts them by the [`Client`], which reaches nothing that
+//! is ours (`address`); `signature` says how a receiver knows us, `backoff` when a failed one is tried again.
 
-mod sqlite;
-
+mod address;
+mod announcer;
+mod backoff;
+mod client;
+mod config;
+mod courier;
 pub(crate) mod cql;
+pub(crate) mod routes;
+mod signature;
+mod sqlite;
+#[cfg(test)]
+mod tests;
 
 use jiff::{SignedDuration, Timestamp};
-use weir_identity::{AccountId, ChannelId, DeliveryId, HookId};
+use weir_identity::{AccountId, ChannelId, DeliveryId, HookId, KeySecret};
 
-use crate::store::Answer;
+pub use self::{
+    announcer::Announcer,
+    client::{Answered, Client, Failed},
+    config::Config,
+    courier::Courier,
+    signature::Secret,
+};
+use crate::{seal::Seal, store::Answer};
 
 /// Most hooks of one channel, or of the installation.
 pub const HOOKS_MAX: usize = 10;
@@ -175,19 +194,12 @@ pub trait Webhooks: Send + Sync + 'static {
     fn dequeue(&self, id: DeliveryId) -> Answer<'_, ()>;
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// A hook's secret as it is kept.
+fn seal_secret(installation: &KeySecret, hook: HookId, secret: &Secret) -> Vec<u8> {
+    Seal::new(installation, "webhook").seal(secret.as_bytes(), hook.as_bytes())
+}
 
-    #[test]
-    fn what_is_kept_reads_back() {
-        for event in Event::ALL {
-            assert_eq!(Event::parse(event.as_str()), Some(event));
-        }
-        assert_eq!(Event::list(&Event::join(&Event::ALL)), Event::ALL);
-        assert_eq!(Event::list("ban,of.tomorrow"), [Event::Ban]);
-        for whose in [Whose::Installation, Whose::Channel(ChannelId::new())] {
-            assert_eq!(Whose::parse(&whose.to_text()), Some(whose));
-        }
-    }
+/// What [`seal_secret`] sealed; nothing when it was changed.
+fn open_secret(installation: &KeySecret, hook: &Hook) -> Option<Secret> {
+    Seal::new(installation, "webhook").open(&hook.secret, hook.id.as_bytes()).map(Secret::from_bytes)
 }

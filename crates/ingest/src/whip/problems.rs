@@ -18,11 +18,12 @@ pub(super) fn no_key() -> Problem {
 
 /// The gate said no.
 pub(super) fn denied(denied: Denied) -> Problem {
-    let (status, slug, title) = match denied {
+    let (status, slug, title) = match &denied {
         Denied::UnknownKey => (401, "unknown-stream-key", "Unknown stream key"),
         Denied::Revoked => (403, "stream-key-revoked", "The stream key was revoked"),
         Denied::Expired => (403, "stream-key-expired", "The stream key has expired"),
         Denied::Suspended => (403, "channel-suspended", "The channel may not go live"),
+        Denied::Refused(_) => (403, "publish-refused", "The publish was refused"),
         Denied::TooManyAttempts => (429, "too-many-attempts", "Too many attempts"),
         Denied::Unavailable => (503, "store-unavailable", "Not available now"),
     };
@@ -31,7 +32,7 @@ pub(super) fn denied(denied: Denied) -> Problem {
         Denied::UnknownKey => problem.with("www-authenticate", "Bearer error=\"invalid_token\""),
         Denied::TooManyAttempts => problem.with("retry-after", RETRY_AFTER_ATTEMPTS),
         Denied::Unavailable => problem.with("retry-after", RETRY_AFTER),
-        Denied::Revoked | Denied::Expired | Denied::Suspended => problem,
+        Denied::Revoked | Denied::Expired | Denied::Suspended | Denied::Refused(_) => problem,
     }
 }
 

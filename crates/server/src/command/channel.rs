@@ -73,7 +73,7 @@ pub(crate) async fn run(settings: &Settings, call: ChannelCall) -> Result<(), Fa
     Ok(())
 }
 
-fn channel_name(text: &str) -> Result<ChannelName, String> {
+pub(super) fn channel_name(text: &str) -> Result<ChannelName, String> {
     ChannelName::parse(text).map_err(|error| format!("{text:?} cannot be a channel: {error}"))
 }
 
@@ -99,7 +99,7 @@ fn key_table(keys: &[ListedKey]) -> String {
 }
 
 /// An RFC 3339 time to the minute, which is what fits a line.
-fn minute(time: &str) -> String {
+pub(super) fn minute(time: &str) -> String {
     time.chars().take("2026-01-01T00:00".len()).map(|c| if c == 'T' { ' ' } else { c }).collect()
 }
 

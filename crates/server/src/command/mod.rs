@@ -1,5 +1,6 @@
 //! Every command but `serve`: what they print goes to standard output, and nothing is logged.
 
+pub(crate) mod admin;
 pub(crate) mod channel;
 pub(crate) mod config;
 pub(crate) mod demo;

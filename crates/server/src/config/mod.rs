@@ -48,6 +48,10 @@ pub(crate) struct Config {
     pub(crate) auth: weir_control::auth::Config,
     /// How much of the API one caller may use.
     pub(crate) limits: weir_control::limits::Config,
+    /// Telling other programs what happens.
+    pub(crate) webhooks: weir_control::webhooks::Config,
+    /// Another program that is asked before somebody publishes.
+    pub(crate) admission: weir_control::admission_call::Config,
     /// Presets for unattended installs.
     pub(crate) first_start: weir_control::first_start::Config,
     /// What is logged and how.
@@ -79,6 +83,8 @@ impl Default for Config {
             store: weir_control::Config::default(),
             auth: weir_control::auth::Config::default(),
             limits: weir_control::limits::Config::default(),
+            webhooks: weir_control::webhooks::Config::default(),
+            admission: weir_control::admission_call::Config::default(),
             first_start: weir_control::first_start::Config::default(),
             log: Log::default(),
             webrtc: weir_peer::Config::default(),
@@ -110,6 +116,8 @@ impl Config {
         self.store.validate().map_err(below("store"))?;
         self.auth.validate().map_err(below("auth"))?;
         self.limits.validate().map_err(below("limits"))?;
+        self.webhooks.validate().map_err(below("webhooks"))?;
+        self.admission.validate().map_err(below("admission"))?;
         self.first_start.validate().map_err(below("first_start"))?;
         self.log.validate().map_err(below("log"))?;
         let impossible = |key: &str, why: &str| Err((key.to_owned(), why.to_owned()));

@@ -217,7 +217,7 @@ pub(super) async fn demo(State(internal): State<Internal>) -> Result<Response, P
     Ok(Created::of(&internal, &opened).into_response())
 }
 
-fn channel_name(text: &str) -> Result<ChannelName, Problem> {
+pub(super) fn channel_name(text: &str) -> Result<ChannelName, Problem> {
     ChannelName::parse(text).map_err(|error| Problem::bad_request(format!("{text:?} cannot be a channel: {error}.")))
 }
 

@@ -5,6 +5,7 @@
 
 mod calls;
 pub(crate) mod client;
+mod people;
 pub(crate) mod token;
 
 use axum::{
@@ -13,14 +14,15 @@ use axum::{
     http::{HeaderMap, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{delete, get, post},
+    routing::{delete, get, post, put},
 };
 use metrics::gauge;
 use metrics_exporter_prometheus::PrometheusHandle;
 use serde_json::json;
-use weir_control::problem::Problem;
+use weir_control::{admin::Operators, problem::Problem};
 
 pub(crate) use calls::{Created, Cut, KeyChoice, KeyState, ListedKey, NewChannel, NewKey, Policy};
+pub(crate) use people::{Listed, ListedAccount, ListedEntry};
 pub(crate) use token::Token;
 
 use crate::{health::Health, process, wiring::admin::Admin, wiring::presence::Streams};
@@ -33,6 +35,7 @@ pub(crate) struct Internal {
     pub(crate) metrics: PrometheusHandle,
     pub(crate) streams: Streams,
     pub(crate) admin: Admin,
+    pub(crate) operators: Operators,
 }
 
 /// The routes.
@@ -43,6 +46,10 @@ pub(crate) fn router(internal: Internal) -> Router {
         .route("/channels/{name}/keys", get(calls::keys).post(calls::add_key))
         .route("/channels/{name}/keys/{id}", delete(calls::revoke_key))
         .route("/channels/{name}/second-publisher", post(calls::second_publisher))
+        .route("/channels/{name}/session", delete(people::end_session))
+        .route("/accounts", get(people::accounts))
+        .route("/accounts/{name}/suspension", put(people::suspend).delete(people::lift))
+        .route("/audit", get(people::audit))
         .route("/demo", post(calls::demo))
         .route_layer(middleware::from_fn_with_state(internal.clone(), with_token));
     Router::new()

@@ -4,7 +4,12 @@ use axum::{body::Body, http::Request};
 use http_body_util::BodyExt;
 use serde_json::Value;
 use tower::ServiceExt;
-use weir_control::Store;
+use weir_control::{
+    Store,
+    accounts::{Account, Role},
+    auth::Auth,
+    channels::Channel,
+};
 use weir_identity::StreamKey;
 use weir_ingest::{Denied, Gate as _};
 use weir_media::{Registry, registry::Kick};
@@ -38,14 +43,17 @@ impl Inside {
         let at = |port: u16| ([127, 0, 0, 1], port).into();
         let addresses = Addresses { public_host: String::new(), http: at(1), https: None, rtmp: at(2) };
         let (health, token) = (Health::starting(store.clone()), Token::create(&directory).unwrap());
+        let streams = Streams { playlists, registry: registry.clone(), revoked: Revoked::default(), whep: None };
+        let auth = Auth::open(store.clone(), &secret, weir_control::auth::Config::default()).await.unwrap();
         let router = router(Internal {
             token: token.clone(),
             health: health.clone(),
             metrics: metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle(),
-            streams: Streams { playlists, registry: registry.clone(), revoked: Revoked::default(), whep: None },
+            operators: Operators::new(store.clone(), auth, Arc::new(streams.clone())),
+            streams,
             admin: Admin::new(store.clone(), secret.clone(), registry.clone(), Revoked::default(), addresses),
         });
-        Self { directory, gate: Gate::new(store.clone(), secret), store, registry, health, token, router }
+        Self { directory, gate: Gate::new(store.clone(), secret, None), store, registry, health, token, router }
     }
 
     async fn ask(&self, method: &str, path: &str, token: &str, body: &str) -> (u16, Value) {
@@ -222,4 +230,31 @@ async fn a_draining_server_is_not_ready() {
     inside.health.clear(health::STARTING);
     inside.health.because(health::DRAINING);
     assert_eq!(inside.call("GET", "/readyz", "").await, (503, json!("draining\n")));
+}
+
+#[tokio::test]
+async fn operators_suspend_accounts_and_it_stands_in_the_log() {
+    let inside = Inside::start().await;
+    let account = Account::new("anna".parse().unwrap(), None, Role::User);
+    inside.store.register(account.clone(), Channel::new("anna".parse().unwrap(), Some(account.id))).await.unwrap();
+    let (status, made) = inside.call("POST", "/internal/v1/channels/anna/keys", "{}").await;
+    assert_eq!(status, 201, "{made}");
+    let publisher = inside.registry.publish(inside.admit(&made["key"]).await.unwrap()).unwrap();
+    assert_eq!(inside.call("PUT", "/internal/v1/accounts/ANNA/suspension", "").await.0, 200);
+    assert_eq!(publisher.kicked().await, Kick::Ended);
+    assert_eq!(inside.admit(&made["key"]).await.unwrap_err(), Denied::Suspended);
+    let (_, listed) = inside.call("GET", "/internal/v1/accounts", "").await;
+    assert!(listed["items"][0]["suspended_at"].is_string(), "{listed}");
+    assert_eq!(inside.call("DELETE", "/internal/v1/accounts/anna/suspension", "").await.0, 200);
+    assert!(inside.admit(&made["key"]).await.is_ok());
+    assert_eq!(inside.call("PUT", "/internal/v1/accounts/nobody/suspension", "").await.0, 404);
+
+    let (_, ended) = inside.call("DELETE", "/internal/v1/channels/anna/session", "").await;
+    assert_eq!(ended["was_live"], false);
+    let (_, log) = inside.call("GET", "/internal/v1/audit", "").await;
+    let deeds: Vec<_> = log["items"].as_array().unwrap().iter().map(|it| (&it["action"], &it["actor"])).collect();
+    let operator = Value::String("operator".into());
+    let named = |action: &str| Value::String(action.into());
+    let [end, lift, suspend] = ["session.end", "account.unsuspend", "account.suspend"].map(named);
+    assert_eq!(deeds, [(&end, &operator), (&lift, &operator), (&suspend, &operator)]);
 }

@@ -292,6 +292,7 @@ async fn start_streams(
 
 #[cfg(test)]
 mod tests {
+    use weir_control::webhooks::Announcer;
     use weir_identity::ChannelName;
     use weir_media::{Publish, registry};
 
@@ -316,7 +317,7 @@ mod tests {
             let (registry, current) = (Registry::new(9), Arc::new(ArcSwapOption::empty()));
             registry.observe(streams::Publishes {
                 current: current.clone(),
-                history: History::new(store.clone()),
+                history: History::new(store.clone(), Announcer::new(store.clone())),
                 revoked: Revoked::default(),
                 whep: None,
             });
@@ -325,7 +326,7 @@ mod tests {
             let arguments = Arguments {
                 ingest,
                 tls: None,
-                gate: Arc::new(Gate::new(store.clone(), secret)),
+                gate: Arc::new(Gate::new(store.clone(), secret, None)),
                 registry: registry.clone(),
                 streams: streams::Arguments {
                     packager: weir_packager::Config::default(),

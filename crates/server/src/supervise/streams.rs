@@ -227,6 +227,7 @@ mod tests {
     use std::path::PathBuf;
 
     use ractor::ActorCell;
+    use weir_control::webhooks::Announcer;
     use weir_identity::KeyId;
     use weir_media::{Publish, Publisher, registry::Conflict};
 
@@ -255,14 +256,15 @@ mod tests {
             };
             let (owner, _) = Actor::spawn(None, Streams, arguments).await.unwrap();
             let current = Arc::new(ArcSwapOption::from_pointee(owner.clone()));
-            let (history, revoked) = (History::new(store), Revoked::default());
+            let (history, revoked) = (History::new(store.clone(), Announcer::new(store)), Revoked::default());
             registry.observe(Publishes { current, history, revoked, whep: None });
             Self { owner, registry, directory }
         }
 
         fn publish(&self, channel: &str) -> Publisher {
             let channel = ChannelName::parse(channel).unwrap();
-            let publish = Publish { channel, key: KeyId::new(), conflict: Conflict::TakeOver, private: false, protocol: "rtmp" };
+            let publish =
+                Publish { channel, key: KeyId::new(), conflict: Conflict::TakeOver, private: false, protocol: "rtmp" };
             self.registry.publish(publish).unwrap()
         }
 

@@ -10,7 +10,12 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tracing::{info, warn};
-use weir_control::{Store, admission, channels};
+use weir_control::{
+    Error, Store, admission,
+    admission_call::{AdmissionCall, Decision},
+    channels,
+    keys::Grant,
+};
 use weir_identity::{KeySecret, StreamKey};
 use weir_ingest::Denied;
 use weir_media::{Publish, registry::Conflict};
@@ -26,14 +31,41 @@ const DELAYED_MAX: usize = 256;
 pub(crate) struct Gate {
     store: Arc<dyn Store>,
     secret: KeySecret,
+    /// Another program that has a say.
+    asked: Option<AdmissionCall>,
     attempts: Mutex<Attempts>,
     delayed: Semaphore,
 }
 
 impl Gate {
-    pub(crate) fn new(store: Arc<dyn Store>, secret: KeySecret) -> Self {
+    pub(crate) fn new(store: Arc<dyn Store>, secret: KeySecret, asked: Option<AdmissionCall>) -> Self {
         let attempts = Mutex::new(Attempts::new(Instant::now()));
-        Self { store, secret, attempts, delayed: Semaphore::new(DELAYED_MAX) }
+        Self { store, secret, asked, attempts, delayed: Semaphore::new(DELAYED_MAX) }
+    }
+
+    /// Whether the channel may go live: its owner is not suspended, and whoever else is asked agrees.
+    async fn may_go_live(&self, grant: &Grant, from: SocketAddr) -> Result<(), Denied> {
+        let away = |error: Error| {
+            warn!(%error, "the store does not answer: a publisher is turned away");
+            Denied::Unavailable
+        };
+        let channel = self.store.channel_named(&grant.channel).await.map_err(away)?;
+        if let Some(owner) = channel.and_then(|channel| channel.owner) {
+            let owner = self.store.account(owner).await.map_err(away)?;
+            if owner.is_some_and(|owner| owner.suspended_at.is_some()) {
+                info!(%from, channel = %grant.channel, "a publisher is turned away: the account is suspended");
+                return Err(Denied::Suspended);
+            }
+        }
+        let Some(asked) = &self.asked else { return Ok(()) };
+        match asked.ask(&grant.channel, grant.key.id, from.ip().to_canonical()).await {
+            Decision::Allowed => Ok(()),
+            Decision::NoAnswer => Err(Denied::Unavailable),
+            Decision::Denied(said) => {
+                info!(%from, channel = %grant.channel, "a publisher is turned away: whoever is asked said no");
+                Err(said.map_or(Denied::Suspended, |said| Denied::Refused(said.into())))
+            }
+        }
     }
 
     /// What is said to a key that nobody made.
@@ -69,6 +101,7 @@ impl weir_ingest::Gate for Gate {
                 });
             }
         };
+        self.may_go_live(&grant, from).await?;
         let (store, channel, id) = (self.store.clone(), grant.key.channel, grant.key.id);
         // The publisher does not wait for a note about it.
         tokio::spawn(async move {
@@ -92,7 +125,13 @@ impl weir_ingest::Gate for Gate {
 
 #[cfg(test)]
 mod tests {
-    use weir_control::{channels::Channel, keys::Key};
+    use axum::response::IntoResponse;
+    use weir_control::{
+        accounts::{Account, Role},
+        admission_call::{self, WithoutAnswer},
+        channels::Channel,
+        keys::Key,
+    };
     use weir_ingest::Gate as _;
 
     use super::*;
@@ -107,7 +146,7 @@ mod tests {
         let (channel, key) = (Channel::new("anna".parse().unwrap(), None), StreamKey::random());
         let kept = Key::new(channel.id, "obs", secret.hash(&key));
         store.open_channel(channel, kept).await.unwrap();
-        (Gate::new(store, secret), key, directory)
+        (Gate::new(store, secret, None), key, directory)
     }
 
     #[tokio::test]
@@ -132,6 +171,53 @@ mod tests {
         tokio::time::resume();
         assert_eq!(gate.admit(StreamKey::random(), other).await.unwrap_err(), Denied::UnknownKey);
         assert_eq!(gate.admit(right, guesser).await.unwrap().channel.as_str(), "anna");
+        std::fs::remove_dir_all(directory).unwrap();
+    }
+    /// Another program that is asked, and answers so.
+    async fn asked(answer: &'static str, without_answer: WithoutAnswer) -> admission_call::Config {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let answers = axum::Router::new().fallback(async move || match answer {
+            "" => axum::http::StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+            body => body.into_response(),
+        });
+        tokio::spawn(async move { axum::serve(listener, answers).await.unwrap() });
+        admission_call::Config { url, without_answer, ..admission_call::Config::default() }
+    }
+
+    #[tokio::test]
+    async fn another_program_has_a_say() {
+        let (open, closed) = (WithoutAnswer::Open, WithoutAnswer::Closed);
+        let no = Denied::Refused("Not on Mondays.".into());
+        for (answer, policy, denied) in [
+            (r#"{"allow": true}"#, closed, None),
+            (r#"{"allow": false, "message": "Not on Mondays."}"#, open, Some(no)),
+            (r#"{"allow": false}"#, open, Some(Denied::Suspended)),
+            ("", closed, Some(Denied::Unavailable)),
+            ("", open, None),
+        ] {
+            let (gate, right, directory) = gate().await;
+            let gate = Gate { asked: AdmissionCall::new(&asked(answer, policy).await), ..gate };
+            let admitted = gate.admit(right, SocketAddr::from(([192, 0, 2, 1], 5))).await;
+            assert_eq!(admitted.err(), denied, "{answer} {policy:?}");
+            std::fs::remove_dir_all(directory).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_suspended_account_does_not_go_live() {
+        let (gate, _, directory) = gate().await;
+        let account = Account::new("berta".parse().unwrap(), None, Role::User);
+        let channel = Channel::new("berta".parse().unwrap(), Some(account.id));
+        let key = StreamKey::random();
+        let kept = Key::new(channel.id, "obs", gate.secret.hash(&key));
+        gate.store.register(account.clone(), channel).await.unwrap();
+        gate.store.add_key(kept).await.unwrap();
+        let from = SocketAddr::from(([192, 0, 2, 1], 5));
+        assert!(gate.admit(key.clone(), from).await.is_ok());
+        let suspended = Account { suspended_at: Some(Timestamp::now()), ..account };
+        assert!(gate.store.update_account(suspended).await.unwrap());
+        assert_eq!(gate.admit(key, from).await.unwrap_err(), Denied::Suspended);
         std::fs::remove_dir_all(directory).unwrap();
     }
 }

@@ -1,13 +1,15 @@
-//! Writes down every publish: when it began, how it ended.
+//! Writes down every publish: when it began, how it ended; and tells hooks.
 
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use jiff::Timestamp;
+use serde_json::json;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 use weir_control::{
     Store,
     sessions::{End, Session},
+    webhooks::{Announcer, Event},
 };
 use weir_media::{Live, registry::EndReason};
 
@@ -15,17 +17,18 @@ use weir_media::{Live, registry::EndReason};
 #[derive(Clone)]
 pub(crate) struct History {
     store: Arc<dyn Store>,
+    announcer: Announcer,
     following: TaskTracker,
 }
 
 impl History {
-    pub(crate) fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, following: TaskTracker::new() }
+    pub(crate) fn new(store: Arc<dyn Store>, announcer: Announcer) -> Self {
+        Self { store, announcer, following: TaskTracker::new() }
     }
 
     /// Follows `live` to its end. Notes are lost while the store is away; the stream is not.
     pub(crate) fn follow(&self, live: Arc<Live>) {
-        self.following.spawn(note(self.store.clone(), live));
+        self.following.spawn(note(self.store.clone(), self.announcer.clone(), live));
     }
 
     /// Waits until the end of every publish is written down.
@@ -35,28 +38,34 @@ impl History {
     }
 }
 
-async fn note(store: Arc<dyn Store>, live: Arc<Live>) {
+async fn note(store: Arc<dyn Store>, announcer: Announcer, live: Arc<Live>) {
     let id = live.id.to_string();
+    let started_at = Timestamp::try_from(live.started).unwrap_or_else(|_| Timestamp::now());
     let session = Session {
         id: id.clone(),
         channel: live.publish.channel.clone(),
         key: live.publish.key,
         protocol: live.publish.protocol.to_owned(),
-        started_at: Timestamp::try_from(live.started).unwrap_or_else(|_| Timestamp::now()),
+        started_at,
         end: None,
     };
     if let Err(error) = store.session_began(session).await {
         warn!(%error, publish = id, "could not note that a publish began");
     }
+    let begun = json!({"publish": id, "protocol": live.publish.protocol, "started_at": started_at.to_string()});
+    announcer.announce_in(&live.publish.channel, Event::StreamStarted, begun.clone()).await;
     live.ended().await;
     let reason = match live.end_reason() {
         Some(EndReason::Kicked(kick)) => kick.to_string(),
         Some(EndReason::Left) | None => "The publisher left.".to_owned(),
     };
+    let mut ended = begun;
+    ended["reason"] = reason.as_str().into();
     let end = End { at: Timestamp::now(), reason, bytes: live.counts.bytes.load(Relaxed) };
     if let Err(error) = store.session_ended(id.clone(), end).await {
         warn!(%error, publish = id, "could not note that a publish ended");
     }
+    announcer.announce_in(&live.publish.channel, Event::StreamEnded, ended).await;
 }
 
 #[cfg(test)]
@@ -71,7 +80,7 @@ mod tests {
         let directory = std::env::temp_dir().join(format!("weir-{}", weir_identity::PublishId::random()));
         std::fs::create_dir(&directory).unwrap();
         let store = weir_control::open(&weir_control::Config::default(), &directory).await.unwrap();
-        let (history, registry) = (History::new(store.clone()), Registry::new(1));
+        let (history, registry) = (History::new(store.clone(), Announcer::new(store.clone())), Registry::new(1));
         let channel = ChannelName::parse("anna").unwrap();
         let publish = Publish {
             channel: channel.clone(),
