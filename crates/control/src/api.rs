@@ -74,6 +74,7 @@ impl Api {
 /// The routes below `/api`. Anything else there is a problem document.
 pub fn router(api: Api) -> Router {
     let routes = Router::new()
+        .merge(channels::health::router())
         .merge(channels::routes::router())
         .merge(auth::routes::router())
         .merge(keys::routes::router())
@@ -120,6 +121,7 @@ async fn description() -> Response {
 /// The description as it is served and committed.
 fn openapi_json() -> String {
     let mut all = Description::openapi();
+    all.merge(channels::health::Description::openapi());
     all.merge(channels::routes::Description::openapi());
     all.merge(keys::routes::Description::openapi());
     all.merge(auth::routes::Description::openapi());

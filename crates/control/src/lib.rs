@@ -53,7 +53,7 @@ pub mod webhooks;
 
 pub use error::Error;
 pub use places::Places;
-pub use presence::{LiveInfo, Presence, RenditionInfo};
+pub use presence::{HealthInfo, HealthMessage, LiveInfo, Presence, RenditionInfo};
 pub use store::{Config, Store, open};
 
 /// `time` as a store keeps it: whole milliseconds.

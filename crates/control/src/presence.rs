@@ -12,6 +12,9 @@ pub trait Presence: Send + Sync + 'static {
     /// The running stream of a channel.
     fn live(&self, channel: &ChannelName) -> Option<LiveInfo>;
 
+    /// How the running publish of a channel is.
+    fn health(&self, channel: &ChannelName) -> Option<HealthInfo>;
+
     /// Whether channels can be watched over WebRTC here.
     fn serves_whep(&self) -> bool {
         false
@@ -56,4 +59,42 @@ pub struct RenditionInfo {
     pub height: Option<u32>,
     /// Frames a second; null for sound.
     pub frame_rate: Option<f64>,
+}
+
+/// How a publish is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
+pub struct HealthInfo {
+    /// Whether somebody publishes now.
+    pub live: bool,
+    /// How it comes: `rtmp`, `rtmps` or `whip`.
+    #[schema(example = "rtmp")]
+    pub protocol: Option<&'static str>,
+    /// What comes in, in bits a second.
+    pub bitrate: Option<u64>,
+    /// Frames a second, as observed.
+    pub frame_rate: Option<f64>,
+    /// The longest of the last keyframe intervals, in seconds.
+    pub keyframe_interval: Option<f64>,
+    /// Whether pictures are reordered (B-frames), which costs delay.
+    pub b_frames: Option<bool>,
+    /// Frames that could not be used.
+    pub dropped_frames: Option<u64>,
+    /// How often the encoder's clock jumped.
+    pub clock_jumps: Option<u64>,
+    /// How often the server was too slow and skipped to the next keyframe.
+    pub skips: Option<u64>,
+    /// Codecs of the tracks that come in, as RFC 6381 writes them.
+    pub codecs: Vec<String>,
+    /// What the streamer should hear; empty when all is well.
+    pub messages: Vec<HealthMessage>,
+}
+
+/// One thing that is worth telling the streamer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct HealthMessage {
+    /// What it is about: stable, for programs.
+    #[schema(example = "webrtc-b-frames")]
+    pub subject: String,
+    /// A sentence.
+    pub text: String,
 }

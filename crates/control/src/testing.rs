@@ -17,7 +17,7 @@ use crate::{
     limits::{self, Limits},
     places::Places,
     playback::PlaybackTokens,
-    presence::{LiveInfo, Presence},
+    presence::{HealthInfo, HealthMessage, LiveInfo, Presence},
     sqlite::Sqlite,
     store::{self, Store},
     webhooks::{self, Announcer},
@@ -35,6 +35,12 @@ impl Presence for AnnaIsLive {
 
     fn live_channels(&self) -> Vec<ChannelName> {
         vec!["anna".parse().unwrap()]
+    }
+
+    fn health(&self, channel: &ChannelName) -> Option<HealthInfo> {
+        let live = channel.as_str() == "anna";
+        let told = HealthMessage { subject: "b-frames".into(), text: "Set B-frames to 0.".into() };
+        live.then(|| HealthInfo { live, b_frames: Some(true), messages: vec![told], ..HealthInfo::default() })
     }
 
     fn serves_whep(&self) -> bool {

@@ -45,7 +45,10 @@ use crate::{
     },
     tls,
     webrtc::WebRtc,
-    wiring::{access::Signed, admin::Admin, gate::Gate, history::History, origin, presence::Streams, revoked::Revoked},
+    wiring::{
+        access::Signed, admin::Admin, gate::Gate, history::History, origin, presence::Streams, revoked::Revoked,
+        running::Running,
+    },
 };
 
 /// Runs the server until it is told to stop.
@@ -109,6 +112,7 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
         playlists: playlists.clone(),
         registry: registry.clone(),
         revoked: revoked.clone(),
+        running: Running::default(),
         whep: Some(whep.clone()),
     };
     let announcer = Announcer::new(store.clone());
@@ -238,6 +242,7 @@ impl Tree {
             gate: publishing.gate,
             registry: streams.registry.clone(),
             streams: streams::Arguments {
+                running: streams.running.clone(),
                 packager: config.packager(),
                 playlists: streams.playlists.clone(),
                 registry: streams.registry.clone(),

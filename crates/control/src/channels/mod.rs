@@ -1,6 +1,7 @@
 //! Channels: what is published to and watched.
 
 pub(crate) mod cql;
+pub(crate) mod health;
 pub(crate) mod routes;
 mod sqlite;
 #[cfg(test)]

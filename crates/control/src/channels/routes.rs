@@ -71,7 +71,7 @@ struct Wanted {
 
 /// What changes; what is not there stays.
 #[derive(Debug, Deserialize, ToSchema)]
-struct Change {
+struct ChannelChange {
     /// 1 to 140 characters.
     #[schema(min_length = 1, max_length = 140)]
     title: Option<String>,
@@ -152,7 +152,7 @@ async fn one(State(api): State<Api>, caller: Option<Caller>, Path(name): Path<St
 }
 
 /// Changes a channel: its owner and moderators.
-#[utoipa::path(patch, path = "/api/v1/channels/{name}", tag = "channels", request_body = Change, security(("access" = [])),
+#[utoipa::path(patch, path = "/api/v1/channels/{name}", tag = "channels", request_body = ChannelChange, security(("access" = [])),
     params(("name" = String, Path, description = "The channel's name."),
         ("If-Match" = Option<String>, Header, description = "Only if its settings are still of this version.")), responses(
     (status = 200, description = "The channel as it is now.", body = ChannelView),
@@ -165,7 +165,7 @@ async fn change(
     origin: Origin,
     Path(name): Path<String>,
     headers: HeaderMap,
-    Body(change): Body<Change>,
+    Body(change): Body<ChannelChange>,
 ) -> Result<Response, Problem> {
     let (channel, right) = seen(&api, Some(&caller), &name).await?;
     right.at_least(Right::Moderator)?;
@@ -260,7 +260,7 @@ fn view(api: &Api, channel: &Channel, right: Right) -> Response {
     response
 }
 
-impl Change {
+impl ChannelChange {
     /// The channel with the change.
     fn of(self, channel: Channel) -> Result<Channel, Problem> {
         let text = |wanted: Option<String>, kept: String, most: usize, what: &str| match wanted {

@@ -139,3 +139,15 @@ async fn a_request_that_comes_twice_makes_one_key() {
     assert_ne!(make(&berta, "k1").await.body["id"], one.body["id"]);
     assert_eq!(make(&anna, &"k".repeat(300)).await.status, 400);
 }
+
+#[tokio::test]
+async fn a_streamer_hears_how_the_stream_is() {
+    let server = Server::start().await;
+    let (_, _) = (server.token("anna").await, server.token("berta").await);
+    let live = server.get("/api/v1/channels/anna/health").await;
+    assert_eq!((live.status, &live.body["live"], &live.body["b_frames"]), (200, &json!(true), &json!(true)));
+    assert_eq!(live.body["messages"], json!([{"subject": "b-frames", "text": "Set B-frames to 0."}]));
+    let quiet = server.get("/api/v1/channels/berta/health").await;
+    assert_eq!((quiet.status, &quiet.body["live"], &quiet.body["messages"]), (200, &json!(false), &json!([])));
+    assert_eq!(server.get("/api/v1/channels/nobody/health").await.status, 404);
+}

@@ -26,6 +26,8 @@ pub struct ChannelView {
     visibility: &'static str,
     /// `realtime`, `low` or `normal`.
     latency: &'static str,
+    /// What a second publisher gets: the channel (`take_over`), or a refusal (`refuse`).
+    conflict: &'static str,
     /// Whether it is live.
     live: bool,
     /// When the running stream began, RFC 3339 in UTC; null while it is not live.
@@ -85,6 +87,7 @@ impl ChannelView {
             language: channel.language.clone(),
             visibility: channel.visibility.as_str(),
             latency: channel.latency.as_str(),
+            conflict: channel.conflict.as_str(),
             live: live.is_some(),
             started_at: live.as_ref().map(|live| live.started_at.to_string()),
             viewers: live.as_ref().map_or(0, |live| live.viewers),

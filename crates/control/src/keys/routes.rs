@@ -35,7 +35,7 @@ pub(crate) struct Description;
 
 /// What the key is to be.
 #[derive(Default, Deserialize, ToSchema)]
-struct Wanted {
+struct KeyWanted {
     /// What its owner calls it, 1 to 64 characters; `stream key` without it.
     #[schema(max_length = 64)]
     name: Option<String>,
@@ -128,7 +128,7 @@ async fn list(State(api): State<Api>, caller: Caller) -> Result<Response, Proble
 }
 
 /// Makes a stream key.
-#[utoipa::path(post, path = "/api/v1/me/keys", tag = "keys", request_body = Wanted, security(("access" = [])),
+#[utoipa::path(post, path = "/api/v1/me/keys", tag = "keys", request_body = KeyWanted, security(("access" = [])),
     params(("Idempotency-Key" = Option<String>, Header, description = "The same request with the same key within a day is answered the same, and done once.")), responses(
     (status = 201, description = "The key, shown this once.", body = Made),
     (status = "4XX", description = "Why not.", body = Problem, content_type = "application/problem+json"),
@@ -140,7 +140,7 @@ async fn make(
     origin: Origin,
     headers: HeaderMap,
     once: Once,
-    Body(wanted): Body<Wanted>,
+    Body(wanted): Body<KeyWanted>,
 ) -> Result<Response, Problem> {
     let account = caller.0.sub;
     once.answer(&api, account, "keys.make", async || {

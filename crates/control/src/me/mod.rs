@@ -46,7 +46,7 @@ struct Description;
 
 /// What changes; what is not there stays.
 #[derive(Deserialize, ToSchema)]
-struct Change {
+struct AccountChange {
     /// What others read: 1 to 50 characters of any script, and not the look of somebody else's.
     display_name: Option<String>,
     /// Where the account can be written to; empty for nowhere.
@@ -83,7 +83,7 @@ async fn show(State(api): State<Api>, caller: Caller) -> Result<Response, Proble
 }
 
 /// Changes one's own account.
-#[utoipa::path(patch, path = "/api/v1/me", tag = "me", request_body = Change, security(("access" = [])),
+#[utoipa::path(patch, path = "/api/v1/me", tag = "me", request_body = AccountChange, security(("access" = [])),
     params(("If-Match" = Option<String>, Header, description = "Only if the account is still of this version.")), responses(
     (status = 200, description = "The account as it is now.", body = UserView),
     (status = "4XX", description = "Why not.", body = Problem, content_type = "application/problem+json"),
@@ -93,7 +93,7 @@ async fn change(
     State(api): State<Api>,
     caller: Caller,
     headers: HeaderMap,
-    Body(change): Body<Change>,
+    Body(change): Body<AccountChange>,
 ) -> Result<Response, Problem> {
     let mut account = account(&*api.store, &caller).await?;
     precondition::check(&headers, Version(account.version))?;

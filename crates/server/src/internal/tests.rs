@@ -18,7 +18,7 @@ use super::*;
 use crate::{
     addresses::Addresses,
     health,
-    wiring::{gate::Gate, revoked::Revoked},
+    wiring::{gate::Gate, revoked::Revoked, running::Running},
 };
 
 /// A server without sockets, in a directory that goes with it.
@@ -43,7 +43,13 @@ impl Inside {
         let at = |port: u16| ([127, 0, 0, 1], port).into();
         let addresses = Addresses { public_host: String::new(), http: at(1), https: None, rtmp: at(2) };
         let (health, token) = (Health::starting(store.clone()), Token::create(&directory).unwrap());
-        let streams = Streams { playlists, registry: registry.clone(), revoked: Revoked::default(), whep: None };
+        let streams = Streams {
+            playlists,
+            registry: registry.clone(),
+            revoked: Revoked::default(),
+            running: Running::default(),
+            whep: None,
+        };
         let auth = Auth::open(store.clone(), &secret, weir_control::auth::Config::default()).await.unwrap();
         let router = router(Internal {
             token: token.clone(),

@@ -329,6 +329,7 @@ mod tests {
                 gate: Arc::new(Gate::new(store.clone(), secret, None)),
                 registry: registry.clone(),
                 streams: streams::Arguments {
+                    running: crate::wiring::running::Running::default(),
                     packager: weir_packager::Config::default(),
                     playlists: weir_hls::Store::new(weir_hls::Limits::default()),
                     registry: registry.clone(),

@@ -19,7 +19,7 @@ use weir_media::{
 use weir_packager::stream;
 use weir_supervise::{Decision, Failures, Restart, decide};
 
-use crate::wiring::{history::History, revoked::Revoked};
+use crate::wiring::{history::History, revoked::Revoked, running::Running};
 
 /// A stream that fails loses at most its viewers' next seconds; one that fails at every start is given up soon, since
 /// its publisher's media is what makes it fail.
@@ -50,6 +50,8 @@ pub(crate) struct Arguments {
     pub(crate) spool: Option<weir_packager::Spool>,
     /// Makes what players need and a publisher does not send.
     pub(crate) repair: Option<weir_packager::repair::Workers>,
+    /// Where those who ask find the streams.
+    pub(crate) running: Running,
 }
 
 pub(crate) struct Streams;
@@ -116,6 +118,7 @@ impl Actor for Streams {
         let Some(channel) = state.names.remove(&child.get_id()) else { return Ok(()) };
         if state.channels.get(&channel).is_some_and(|current| current.get_id() == child.get_id()) {
             state.channels.remove(&channel);
+            state.arguments.running.ended(&channel);
             if let Some(error) = &failure {
                 error!(%channel, %error, "a stream failed; all others go on");
             }
@@ -149,6 +152,7 @@ impl State {
         };
         match stream::spawn(args, me.get_cell()).await {
             Ok(stream) => {
+                self.arguments.running.began(&channel, stream.clone());
                 let stream = stream.actor;
                 self.names.insert(stream.get_id(), channel.clone());
                 // If it ended at once, its termination says so and the publish is taken up again.
@@ -248,6 +252,7 @@ mod tests {
             let store = weir_control::open(&weir_control::Config::default(), &directory).await.unwrap();
             let registry = Registry::new(9);
             let arguments = Arguments {
+                running: Running::default(),
                 packager: weir_packager::Config::default(),
                 playlists: weir_hls::Store::new(weir_hls::Limits::default()),
                 registry: registry.clone(),

@@ -8,3 +8,4 @@ pub(crate) mod history;
 pub(crate) mod origin;
 pub(crate) mod presence;
 pub(crate) mod revoked;
+pub(crate) mod running;

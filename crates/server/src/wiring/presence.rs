@@ -3,13 +3,13 @@
 use std::time::SystemTime;
 
 use jiff::Timestamp;
-use weir_control::{LiveInfo, Presence, RenditionInfo, channels::Visibility};
+use weir_control::{HealthInfo, LiveInfo, Presence, RenditionInfo, channels::Visibility};
 use weir_edge::Whep;
 use weir_hls::{RenditionKind, RenditionSpec};
 use weir_identity::{ChannelName, KeyId};
 use weir_media::{Kick, Registry};
 
-use super::revoked::Revoked;
+use super::{revoked::Revoked, running::Running};
 
 /// A channel is live while its playlist is: viewers see nothing of a publisher's absence within the grace time.
 #[derive(Debug, Clone)]
@@ -17,6 +17,7 @@ pub(crate) struct Streams {
     pub(crate) playlists: weir_hls::Store,
     pub(crate) registry: Registry,
     pub(crate) revoked: Revoked,
+    pub(crate) running: Running,
     /// Viewers over WebRTC.
     pub(crate) whep: Option<Whep>,
 }
@@ -61,6 +62,10 @@ impl Presence for Streams {
 
     fn serves_whep(&self) -> bool {
         self.whep.is_some()
+    }
+
+    fn health(&self, channel: &ChannelName) -> Option<HealthInfo> {
+        Some(self.running.health(&*self.registry.get(channel)?))
     }
 
     fn live_channels(&self) -> Vec<ChannelName> {
