@@ -118,29 +118,38 @@ impl Breaker {
     ///
     /// # Errors
     /// [`Error::Busy`] at once while the store is away, and after [`CALL_MAX`]; otherwise what the call gives.
-    pub(crate) async fn call<T>(&self, call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-        let call = tokio::time::timeout(CALL_MAX, call);
-        let answer = self.watch(call, |answer| match answer {
-            Ok(Err(Error::Busy | Error::Unreachable(_) | Error::Closed)) => Ended::Outage,
-            Ok(_) => Ended::Answered,
-            Err(_) => Ended::Hung,
-        });
-        answer.await?.unwrap_or(Err(Error::Busy))
+    pub(crate) fn call<T>(
+        &self,
+        call: impl Future<Output = Result<T, Error>>,
+    ) -> impl Future<Output = Result<T, Error>> {
+        // Apart, because a future within a future is kept twice.
+        let call = Box::pin(call);
+        async move {
+            let answer = self.watch(tokio::time::timeout(CALL_MAX, call), |answer| match answer {
+                Ok(Err(Error::Busy | Error::Unreachable(_) | Error::Closed)) => Ended::Outage,
+                Ok(_) => Ended::Answered,
+                Err(_) => Ended::Hung,
+            });
+            answer.await?.unwrap_or(Err(Error::Busy))
+        }
     }
 
     /// Makes a call that limits its time itself; `judge` says what its answer means.
     ///
     /// # Errors
     /// [`Error::Busy`] at once while the store is away.
-    pub(crate) async fn watch<A>(
+    pub(crate) fn watch<A>(
         &self,
         call: impl Future<Output = A>,
         judge: impl FnOnce(&A) -> Ended,
-    ) -> Result<A, Error> {
-        let pass = self.enter()?;
-        let answer = call.await;
-        pass.ended(judge(&answer));
-        Ok(answer)
+    ) -> impl Future<Output = Result<A, Error>> {
+        let call = Box::pin(call);
+        async move {
+            let pass = self.enter()?;
+            let answer = call.await;
+            pass.ended(judge(&answer));
+            Ok(answer)
+        }
     }
 
     fn enter(&self) -> Result<Pass<'_>, Error> {

@@ -164,7 +164,7 @@ impl Config {
 pub async fn open(config: &Config, data_dir: &Path) -> Result<Arc<dyn Store>, Error> {
     match Place::parse(&config.url, data_dir)? {
         Place::Sqlite(path) => Ok(Arc::new(Sqlite::open(path, config).await?)),
-        Place::Cql(cluster) => Ok(Arc::new(Cql::open(&cluster, config).await?)),
+        Place::Cql(cluster) => Ok(Arc::new(Box::pin(Cql::open(&cluster, config)).await?)),
     }
 }
 

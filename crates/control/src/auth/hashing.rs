@@ -56,7 +56,10 @@ impl Hashing {
         let nobody = self.nobody.clone();
         self.in_turn(move || match hash {
             Some(hash) => hash.matches(&password),
-            None => nobody.matches(&password) && false,
+            None => {
+                std::hint::black_box(nobody.matches(&password));
+                false
+            }
         })
         .await
     }

@@ -44,13 +44,16 @@ impl Limits {
             Ok(()) => return Ok(Guess { limits: self, from }),
             Err(wait) => wait,
         };
-        metrics::counter!("weir_login_guesses_slowed_total").increment(1);
-        let Some(name) = name else { return Err(refused) };
+        let slowed = |wait| {
+            metrics::counter!("weir_login_guesses_slowed_total").increment(1);
+            wait
+        };
+        let Some(name) = name else { return Err(slowed(refused)) };
         if !is_logged_in_at(store, name, network).await {
-            return Err(refused);
+            return Err(slowed(refused));
         }
         let from = From::Known(key(name.as_str()));
-        self.guesses.lock().take(from, Instant::now())?;
+        self.guesses.lock().take(from, Instant::now()).map_err(slowed)?;
         Ok(Guess { limits: self, from })
     }
 }
