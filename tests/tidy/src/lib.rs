@@ -5,4 +5,6 @@
 #[cfg(test)]
 mod arrows;
 #[cfg(test)]
+mod cql;
+#[cfg(test)]
 mod words;

@@ -213,7 +213,7 @@ impl Cql {
         Ok(())
     }
 
-    async fn write_account(&self, account: &Account) -> Result<bool, Error> {
+    pub(crate) async fn write_account(&self, account: &Account) -> Result<bool, Error> {
         let values = (
             account.id.column(),
             account.name.as_str(),
@@ -227,11 +227,11 @@ impl Cql {
             column::at(account.created_at),
             version(account.version),
         );
-        let took = async { Ok(self.settled_state(account.id).await? == Some(State::Live)) };
+        let took = || async { Ok(self.settled_state(account.id).await? == Some(State::Live)) };
         self.decide(&self.accounts.rows.add, values, took).await
     }
 
-    async fn change(&self, account: &Account) -> Result<bool, Error> {
+    pub(crate) async fn change(&self, account: &Account) -> Result<bool, Error> {
         let after = Account { version: account.version + 1, ..account.clone() };
         let values = (
             after.display_name.as_str(),
@@ -245,7 +245,7 @@ impl Cql {
             after.id.column(),
             version(account.version),
         );
-        let took = async {
+        let took = || async {
             let row = self.settled_account(account.id).await?;
             Ok(row.map(AccountRow::live).transpose()?.flatten().as_ref() == Some(&after))
         };
@@ -273,8 +273,10 @@ impl Cql {
             Some(State::Deleting) => self.finish_deletion(id).await.map(|()| true),
             None if holder.is_young() => Ok(false),
             None => {
-                let took = async { Ok(self.settled_state(id).await? == Some(State::Void)) };
-                self.decide(&self.accounts.rows.bar, (id.column(), BARRED_S), took).await
+                let is_void = || async { Ok(self.settled_state(id).await? == Some(State::Void)) };
+                let barred = self.decide(&self.accounts.rows.bar, (id.column(), BARRED_S), &is_void).await?;
+                // Somebody else may have barred it a moment ago.
+                if barred { Ok(true) } else { is_void().await }
             }
         }
     }
@@ -299,7 +301,7 @@ impl Cql {
         }
         // A change that wants it saw this version.
         let seen = column::there(row.version)?;
-        let took = async { Ok(self.settled_account(id).await?.is_none_or(|row| row.version != Some(seen))) };
+        let took = || async { Ok(self.settled_account(id).await?.is_none_or(|row| row.version != Some(seen))) };
         self.decide(&self.accounts.rows.count_up, (seen + 1, id.column(), seen), took).await
     }
 }

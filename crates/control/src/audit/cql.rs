@@ -1,6 +1,6 @@
 //! The audit log in CQL: a partition for each log and week, and for each log the weeks it has.
 //!
-//! An entry goes into all of its logs by one logged batch: once it is acknowledged it is in all of them.
+//! Once an entry is acknowledged it is in all of its logs. That a log has a week is written before its first entry.
 
 use scylla::{DeserializeRow, value::CqlTimestamp};
 use uuid::Uuid;
@@ -8,10 +8,7 @@ use weir_identity::AuditId;
 
 use super::{Actor, Audit, Entry, Scope};
 use crate::{
-    cql::{
-        Cql, Id, column,
-        statement::{Values, Write, statements},
-    },
+    cql::{Cql, Id, column, statement::statements},
     error::Error,
     store::Answer,
 };
@@ -56,9 +53,23 @@ impl EntryRow {
 impl Audit for Cql {
     fn note(&self, entry: Entry, scopes: Vec<Scope>) -> Answer<'_, ()> {
         Box::pin(async move {
-            let scopes = [Scope::Installation].into_iter().chain(scopes);
-            let writes = scopes.flat_map(|scope| self.noting(&entry, scope.to_text())).collect();
-            self.put_all(writes).await
+            let scopes: Vec<String> = [Scope::Installation].into_iter().chain(scopes).map(Scope::to_text).collect();
+            let bucket = bucket(entry.id.column());
+            self.each(&scopes, |scope| {
+                let scope = scope.as_str();
+                let entry = &entry;
+                async move {
+                    self.put(&self.audit.add_bucket, (scope, bucket)).await?;
+                    let (at, actor) = (column::at(entry.at), entry.actor.to_text());
+                    let (address, action, target) =
+                        (entry.address.as_str(), entry.action.as_str(), entry.target.as_str());
+                    let id = entry.id.column();
+                    let values = (scope, bucket, id, at, actor, address, action, target, entry.detail.as_str());
+                    self.put(&self.audit.add, values).await
+                }
+            })
+            .await
+            .map(drop)
         })
     }
 
@@ -83,27 +94,8 @@ impl Audit for Cql {
     }
 }
 
-impl Cql {
-    /// The writes that put an entry into one log.
-    pub(crate) fn noting(&self, entry: &Entry, scope: String) -> [(&Write, Values); 2] {
-        let bucket = bucket(entry.id.column());
-        let row = (
-            scope.clone(),
-            bucket,
-            entry.id.column(),
-            column::at(entry.at),
-            entry.actor.to_text(),
-            entry.address.clone(),
-            entry.action.clone(),
-            entry.target.clone(),
-            entry.detail.clone(),
-        );
-        [(&self.audit.add, Box::new(row)), (&self.audit.add_bucket, Box::new((scope, bucket)))]
-    }
-}
-
 /// The week of an id, counted from the Unix epoch. The first 48 bits are milliseconds (RFC 9562 §5.7).
-fn bucket(id: Uuid) -> i32 {
+pub(crate) fn bucket(id: Uuid) -> i32 {
     let milliseconds = i64::try_from(id.as_u128() >> 80).unwrap_or(i64::MAX);
     i32::try_from(milliseconds / WEEK_MS).unwrap_or(i32::MAX)
 }

@@ -77,7 +77,7 @@ impl Bans for Cql {
                 let (at, until) = (column::at(ban.at), ban.until.map(column::at));
                 let (seen_at, seen_by) = seen(kept.as_ref());
                 let values = (lives, new.0, new.1, new.2, at, until, of, account, seen_at, seen_by);
-                let took = async { Ok(self.settled_ban(channel, ban.account).await?.as_ref() == Some(&ban)) };
+                let took = || async { Ok(self.settled_ban(channel, ban.account).await?.as_ref() == Some(&ban)) };
                 if self.decide(&self.bans.put, values, took).await? {
                     return Ok(());
                 }
@@ -92,7 +92,7 @@ impl Bans for Cql {
             for _ in 0..TRIES {
                 let Some(kept) = self.settled_ban(channel, account).await? else { return Ok(false) };
                 let (seen_at, seen_by) = seen(Some(&kept));
-                let gone = async { Ok(self.settled_ban(channel, account).await?.is_none()) };
+                let gone = || async { Ok(self.settled_ban(channel, account).await?.is_none()) };
                 let values = (channel.column(), account.column(), seen_at, seen_by);
                 if self.decide(&self.bans.lift, values, gone).await? {
                     return Ok(true);

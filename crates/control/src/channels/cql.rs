@@ -168,7 +168,7 @@ impl Channels for Cql {
                 after.id.column(),
                 version(channel.version),
             );
-            let took = async {
+            let took = || async {
                 let row = self.settled_channel(after.id).await?;
                 let kept = row.map(ChannelRow::channel).transpose()?;
                 Ok(kept.is_some_and(|kept| kept.version == after.version && kept.title == after.title))
@@ -197,9 +197,17 @@ impl Cql {
                 for claim in &claims {
                     let _ = self.release(claim).await;
                 }
-                Err(Error::Busy)
+                return Err(Error::Busy);
             }
-            done => done,
+            done => done?,
+        }
+        // Its owner's deletion looks for channels after the owner is gone: it has seen this one, or we see it.
+        match channel.owner {
+            Some(owner) if self.live_account(owner).await?.is_none() => {
+                self.remove_channels_of(owner).await?;
+                Err(Error::Missing)
+            }
+            _ => Ok(()),
         }
     }
 
@@ -228,7 +236,7 @@ impl Cql {
             column::at(channel.created_at),
             version(channel.version),
         );
-        let took = async {
+        let took = || async {
             let row = self.settled_channel(channel.id).await?;
             Ok(row.is_some_and(|row| row.state.as_deref() == Some("live")))
         };
@@ -237,7 +245,7 @@ impl Cql {
 
     /// Makes a channel that came with an account stand by itself.
     pub(crate) async fn settle_channel(&self, id: ChannelId, account: AccountId) -> Result<(), Error> {
-        let took = async { Ok(self.settled_channel(id).await?.is_none_or(|row| row.pending.is_none())) };
+        let took = || async { Ok(self.settled_channel(id).await?.is_none_or(|row| row.pending.is_none())) };
         self.decide(&self.channels.rows.settle, (id.column(), account.column()), took).await.map(drop)
     }
 
@@ -271,11 +279,13 @@ impl Cql {
             if holder.is_young() {
                 return Ok(false);
             }
-            let took = async {
+            let is_void = || async {
                 let row = self.settled_channel(id).await?;
                 Ok(row.is_some_and(|row| row.state.as_deref() == Some("void")))
             };
-            return self.decide(&self.channels.rows.bar, (id.column(), BARRED_S), took).await;
+            let barred = self.decide(&self.channels.rows.bar, (id.column(), BARRED_S), &is_void).await?;
+            // Somebody else may have barred it a moment ago.
+            return if barred { Ok(true) } else { is_void().await };
         };
         match (State::parse(row.state.as_deref())?, row.pending) {
             (State::Void, _) => Ok(true),
@@ -294,7 +304,7 @@ impl Cql {
         let rows: Vec<(Uuid, String)> = self.rows(&self.channels.rows.of_owner, (owner.column(),)).await?;
         for (id, name) in rows {
             let channel = ChannelId::of(id);
-            let gone = async { Ok(self.settled_channel(channel).await?.is_none()) };
+            let gone = || async { Ok(self.settled_channel(channel).await?.is_none()) };
             self.decide(&self.channels.rows.drop, (id,), gone).await?;
             self.remove_keys_of(channel).await?;
             self.remove_roles_in(channel).await?;

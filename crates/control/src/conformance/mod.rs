@@ -205,8 +205,9 @@ async fn sessions_are_remembered_newest_first(store: &dyn Store) {
         started_at: begin + i64::from(number).milliseconds(),
         end: None,
     };
-    for number in 0..SESSIONS_PER_CHANNEL_MAX + 2 {
-        store.session_began(session(number)).await.unwrap();
+    for some in (0..SESSIONS_PER_CHANNEL_MAX + 2).collect::<Vec<_>>().chunks(32) {
+        let begun = some.iter().map(|number| store.session_began(session(*number)));
+        futures::future::try_join_all(begun).await.unwrap();
     }
     let end = End { at: now(), reason: "the publisher left".into(), bytes: 7 };
     let newest = session(SESSIONS_PER_CHANNEL_MAX + 1).id;

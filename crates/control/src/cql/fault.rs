@@ -60,6 +60,9 @@ pub(crate) fn leaves_it_open(error: &ExecutionError) -> bool {
 pub(crate) fn ended<T>(answer: &Result<T, ExecutionError>) -> Ended {
     match answer {
         Err(ExecutionError::RequestTimeout(_)) => Ended::Hung,
+        // One server of several went away, and whoever waited for it hears so at once. If it is all of them, the next
+        // statement finds no connection.
+        Err(ExecutionError::LastAttemptError(RequestAttemptError::BrokenConnectionError(_))) => Ended::Abandoned,
         Err(error) if matches!(execution(error), Error::Busy | Error::Unreachable(_)) => Ended::Outage,
         _ => Ended::Answered,
     }

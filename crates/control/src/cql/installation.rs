@@ -32,7 +32,7 @@ impl Installation for Cql {
             }
             let new = KeySecret::random();
             // Whether it is ours or another node's that counts, the row says.
-            let took = async { Ok(true) };
+            let took = || async { Ok(true) };
             self.decide(&self.installation.add, (name.0, new.as_bytes().as_slice()), took).await?;
             let kept = self.settled::<(Vec<u8>,)>(&self.installation.find, name).await?;
             let (kept,) = kept.ok_or_else(|| Error::Unreachable("the installation's secret was not kept".into()))?;

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use scylla::{
     client::session::Session,
+    errors::{DbError, ExecutionError, RequestAttemptError},
     statement::{Consistency, SerialConsistency, unprepared::Statement},
     value::Row,
 };
@@ -49,6 +50,8 @@ pub(super) const MIGRATIONS: &[Migration] = &[
 const LEASE_S: i32 = 30;
 /// Longest that one statement of a migration may take.
 const STATEMENT_MAX: Duration = Duration::from_secs(20);
+/// Longest wait until all servers know a change of the schema. They tell each other within a second or two.
+const SPREAD_MAX: Duration = Duration::from_secs(5);
 /// Longest wait for other nodes that migrate.
 const WAIT_MAX: Duration = Duration::from_secs(120);
 
@@ -64,33 +67,53 @@ pub(super) async fn keyspace(session: &Session, name: &str, replication: u8, opt
         change(session, &make).await?;
         tracing::info!(keyspace = name, replication, "keyspace made");
     }
-    // Another node may have made it a moment ago, and not every server have heard of it.
-    session.await_schema_agreement().await.map_err(|error| Error::Unreachable(error.to_string()))?;
-    session.use_keyspace(name, false).await.map_err(|error| Error::Unreachable(error.to_string()))
+    // Another node may have made it a moment ago: a server lists it before it can use it, and others hear of it later.
+    let begin = Instant::now();
+    while let Err(error) = session.use_keyspace(name, false).await {
+        if begin.elapsed() > STATEMENT_MAX {
+            return Err(Error::Unreachable(error.to_string()));
+        }
+        spread(session).await?;
+        step_aside().await;
+    }
+    Ok(())
 }
 
 /// Brings the keyspace in use to the newest schema.
 pub(super) async fn migrate(session: &Session, keyspace: &str, migrations: &[Migration]) -> Result<(), Error> {
-    let known = i32::try_from(migrations.len()).expect("few migrations");
     let (me, begin) = (Uuid::now_v7(), Instant::now());
     loop {
-        let (found, readable_from) = version(session, keyspace).await?;
-        if found >= known {
-            return if readable_from <= known { Ok(()) } else { Err(newer(found, known)) };
+        match step(session, keyspace, migrations, me).await {
+            Ok(true) => return Ok(()),
+            Ok(false) if begin.elapsed() > WAIT_MAX => {
+                return Err(Error::Unreachable("another node has been migrating the schema for too long".into()));
+            }
+            // A server that has not heard of a table yet fails to answer about it.
+            Err(Error::Unreachable(_)) if begin.elapsed() < SPREAD_MAX => {}
+            Err(error) => return Err(error),
+            Ok(false) => {}
         }
-        if lock(session, keyspace, me).await? {
-            // Whoever had it before may have gone further.
-            let (found, _) = version(session, keyspace).await?;
-            let done = run(session, keyspace, &migrations[usize::try_from(found).unwrap_or(0)..], found, me).await;
-            // Without this the next one waits for the end of the lease.
-            let _ = decide(session, "DELETE FROM schema_lock WHERE name = 'schema' IF owner = ?", (me,)).await;
-            done?;
-        } else if begin.elapsed() > WAIT_MAX {
-            return Err(Error::Unreachable("another node has been migrating the schema for too long".into()));
-        } else {
-            step_aside().await;
-        }
+        step_aside().await;
     }
+}
+
+/// Looks, and migrates if it is this node's turn. Says whether the schema was up to date.
+async fn step(session: &Session, keyspace: &str, all: &[Migration], me: Uuid) -> Result<bool, Error> {
+    let known = i32::try_from(all.len()).expect("few migrations");
+    let (found, readable_from) = version(session).await?;
+    if found >= known {
+        return if readable_from <= known { Ok(true) } else { Err(newer(found, known)) };
+    }
+    if !lock(session, keyspace, me).await? {
+        return Ok(false);
+    }
+    // Whoever had it before may have gone further.
+    let (found, _) = version(session).await?;
+    let missing = all.get(usize::try_from(found).unwrap_or(0)..).unwrap_or_default();
+    let done = run(session, keyspace, missing, found, me).await;
+    // Without this the next one waits for the end of the lease.
+    let _ = decide(session, "DELETE FROM schema_lock WHERE name = 'schema' IF owner = ?", (me,)).await;
+    done.map(|()| false)
 }
 
 async fn run(session: &Session, keyspace: &str, missing: &[Migration], found: i32, me: Uuid) -> Result<(), Error> {
@@ -104,6 +127,7 @@ async fn run(session: &Session, keyspace: &str, missing: &[Migration], found: i3
                 change(session, &statement).await?;
             }
         }
+        spread(session).await?;
         let note = "INSERT INTO schema_versions (part, version, name, readable_from, applied_at) \
                     VALUES ('schema', ?, ?, ?, ?) IF NOT EXISTS";
         let values = (version, migration.name, migration.readable_from, column::at(Timestamp::now()));
@@ -114,13 +138,16 @@ async fn run(session: &Session, keyspace: &str, missing: &[Migration], found: i3
 }
 
 /// The schema's version, and the oldest one that can work with it. 0 is an empty keyspace.
-async fn version(session: &Session, keyspace: &str) -> Result<(i32, i32), Error> {
-    let there =
-        "SELECT table_name FROM system_schema.tables WHERE keyspace_name = ? AND table_name = 'schema_versions'";
-    if ask(session, there, (keyspace,)).await?.is_empty() {
-        return Ok((0, 0));
-    }
-    let rows = ask(session, "SELECT version, readable_from FROM schema_versions WHERE part = 'schema'", ()).await?;
+async fn version(session: &Session) -> Result<(i32, i32), Error> {
+    let ask = "SELECT version, readable_from FROM schema_versions WHERE part = 'schema'";
+    let answer = session.query_unpaged(ask, ()).await;
+    let answer = match answer {
+        // There is no such table yet, or the server that was asked has not heard of it.
+        Err(ExecutionError::LastAttemptError(RequestAttemptError::DbError(DbError::Invalid, _))) => return Ok((0, 0)),
+        answer => answer.map_err(|error| fault::execution(&error))?,
+    };
+    let rows = answer.into_rows_result().map_err(fault::odd)?;
+    let rows: Vec<Row> = rows.rows().map_err(fault::odd)?.collect::<Result<_, _>>().map_err(fault::odd)?;
     let number = |row: &Row, index: usize| row.columns.get(index)?.as_ref()?.as_int();
     let newest = rows.iter().filter_map(|row| number(row, 0)).max().unwrap_or(0);
     let readable_from = rows.iter().filter_map(|row| number(row, 1)).max().unwrap_or(0);
@@ -142,6 +169,7 @@ async fn lock(session: &Session, keyspace: &str, me: Uuid) -> Result<bool, Error
         let id = uuid::Builder::from_custom_bytes(id).into_uuid();
         change(session, &format!("CREATE TABLE IF NOT EXISTS {table} ({columns}) WITH ID = {id}")).await?;
     }
+    spread(session).await?;
     let take = "INSERT INTO schema_lock (name, owner) VALUES ('schema', ?) IF NOT EXISTS USING TTL ?";
     decide(session, take, (me, LEASE_S)).await
 }
@@ -157,6 +185,21 @@ async fn has_column(session: &Session, keyspace: &str, statement: &str) -> Resul
     let known = "SELECT column_name FROM system_schema.columns \
                  WHERE keyspace_name = ? AND table_name = ? AND column_name = ?";
     Ok(!ask(session, known, (keyspace, table, column)).await?.is_empty())
+}
+
+/// Waits until every server knows the same schema, by their own word and their peers'. Not for ever: one that is down
+/// learns it when it comes back.
+async fn spread(session: &Session) -> Result<(), Error> {
+    let begin = Instant::now();
+    while begin.elapsed() < SPREAD_MAX {
+        let mut versions = ask(session, "SELECT schema_version FROM system.local", ()).await?;
+        versions.extend(ask(session, "SELECT schema_version FROM system.peers", ()).await?);
+        if versions.windows(2).all(|two| two[0] == two[1]) {
+            break;
+        }
+        step_aside().await;
+    }
+    Ok(())
 }
 
 /// The statements of a file, without its comments.

@@ -10,7 +10,7 @@
 //! longer finish.
 
 pub(crate) mod column;
-mod fault;
+pub(crate) mod fault;
 pub(crate) mod gate;
 mod installation;
 pub(crate) mod listing;
@@ -18,7 +18,7 @@ mod migrate;
 pub(crate) mod names;
 pub(crate) mod statement;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::{sync::Arc, time::Duration};
 
@@ -87,9 +87,14 @@ impl Cql {
     /// Connects, makes the keyspace if it is missing, and brings its schema up to date. Nodes that start at once wait
     /// for the one that does it.
     pub(crate) async fn open(cluster: &Cluster, config: &Config) -> Result<Self, Error> {
-        let session = connect(cluster, config).await?;
-        migrate::keyspace(&session, &cluster.keyspace, config.replication_factor, &config.keyspace_options).await?;
-        migrate::migrate(&session, &cluster.keyspace, migrate::MIGRATIONS).await?;
+        let session = connect_migrated(cluster, config).await?;
+        let state =
+            kept_transfer(&session).await?.map(|state| column::json::<serde_json::Value>(&state)).transpose()?;
+        if state.is_some_and(|state| state["finished"] == false) {
+            return Err(Error::Url(
+                "the move of an SQLite store into this keyspace has not finished: run `weir migrate` once more".into(),
+            ));
+        }
         let store = Self::prepare(session).await?;
         store.finish_deletions().await?;
         Ok(store)
@@ -116,6 +121,22 @@ impl Cql {
             session,
         })
     }
+}
+
+/// Connects to a keyspace, with its newest schema; makes it if it is missing.
+pub(crate) async fn connect_migrated(cluster: &Cluster, config: &Config) -> Result<Session, Error> {
+    let session = connect(cluster, config).await?;
+    migrate::keyspace(&session, &cluster.keyspace, config.replication_factor, &config.keyspace_options).await?;
+    migrate::migrate(&session, &cluster.keyspace, migrate::MIGRATIONS).await?;
+    Ok(session)
+}
+
+/// How far a move from SQLite into this keyspace has come; nothing when there was none.
+pub(crate) async fn kept_transfer(session: &Session) -> Result<Option<String>, Error> {
+    let ask = "SELECT state FROM transfers WHERE name = 'sqlite'";
+    let answer = session.query_unpaged(ask, ()).await.map_err(|error| fault::execution(&error))?;
+    let row = answer.into_rows_result().map_err(fault::odd)?.maybe_first_row::<(String,)>().map_err(fault::odd)?;
+    Ok(row.map(|(state,)| state))
 }
 
 async fn connect(cluster: &Cluster, config: &Config) -> Result<Session, Error> {

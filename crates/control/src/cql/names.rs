@@ -4,7 +4,7 @@
 //! its channel. Whoever finds one that is taken looks. Taken for nothing, and young: somebody is about to use it.
 //! Taken for nothing for longer than [`YOUNG_FOR`]: whoever took it has died, or is very slow. The slow one must not
 //! come back and find two with one name, so first its way is barred: what it would write last, conditionally, is given
-//! up in its place. Then the name is taken over.
+//! up in its place. Then the name is taken over, if nobody refreshed it meanwhile.
 
 use jiff::{SignedDuration, Timestamp};
 use scylla::{DeserializeRow, value::CqlTimestamp};
@@ -25,7 +25,9 @@ const TRIES: usize = 8;
 statements! { Statements {
     take: Decide = "INSERT INTO names (kind, name, owner, parent, at) VALUES (?, ?, ?, ?, ?) IF NOT EXISTS";
     find: Read = "SELECT owner, parent, at FROM names WHERE kind = ? AND name = ?";
-    take_over: Decide = "UPDATE names SET owner = ?, parent = ?, at = ? WHERE kind = ? AND name = ? IF owner = ?";
+    take_over: Decide = "UPDATE names SET owner = ?, parent = ?, at = ? WHERE kind = ? AND name = ? \
+        IF owner = ? AND at = ?";
+    refresh: Decide = "UPDATE names SET at = ? WHERE kind = ? AND name = ? IF owner = ?";
     release: Decide = "DELETE FROM names WHERE kind = ? AND name = ? IF owner = ?";
 } }
 
@@ -105,45 +107,47 @@ impl Cql {
         self.one(&self.names.find, (kind.as_str(), name)).await
     }
 
-    /// Takes all of `claims`, or none. [`Error::Exists`] when somebody has one of them.
+    /// Takes all of `claims`, or none. [`Error::Exists`] when somebody has one of them. The first is taken before the
+    /// others, so that of several who want the same all, one gets them.
     pub(crate) async fn take_all(&self, claims: &[Claim]) -> Result<(), Error> {
-        let taken = futures::future::join_all(claims.iter().map(|claim| self.take(claim))).await;
-        if taken.iter().all(Result::is_ok) {
-            return Ok(());
+        let Some((first, others)) = claims.split_first() else { return Ok(()) };
+        self.take(first).await?;
+        let mut taken = futures::future::join_all(others.iter().map(|claim| self.take(claim))).await;
+        let Some(refusal) = taken.iter().position(|taken| matches!(taken, Err(Error::Exists))) else {
+            // Without a refusal, what failed and what was taken is left as it is: it lapses.
+            return taken.into_iter().collect();
+        };
+        let refusal = taken.swap_remove(refusal);
+        for claim in claims {
+            // Gives back only what is the claim's own. What is not given back now lapses.
+            let _ = self.release(claim).await;
         }
-        let (mut refusal, mut failure) = (None, None);
-        for (claim, taken) in claims.iter().zip(taken) {
-            match taken {
-                Ok(()) => {
-                    // What is not released now lapses.
-                    let _ = self.release(claim).await;
-                }
-                Err(Error::Exists) => refusal = Some(Error::Exists),
-                Err(error) => failure = Some(error),
-            }
-        }
-        Err(refusal.or(failure).unwrap_or(Error::Busy))
+        refusal
     }
 
     /// Takes a name. [`Error::Exists`] when somebody else has it.
     pub(crate) async fn take(&self, claim: &Claim) -> Result<(), Error> {
         let (kind, name) = (claim.kind.as_str(), claim.name.as_str());
         let now = || column::at(Timestamp::now());
-        let ours = async || Ok(self.settled_holder(claim).await?.is_some_and(|holder| holder.owner == claim.owner));
+        let ours = || async { Ok(self.settled_holder(claim).await?.is_some_and(|holder| holder.owner == claim.owner)) };
         for _ in 0..TRIES {
-            if self.decide(&self.names.take, (kind, name, claim.owner, claim.parent, now()), ours()).await? {
+            if self.decide(&self.names.take, (kind, name, claim.owner, claim.parent, now()), &ours).await? {
                 return Ok(());
             }
             // Released meanwhile, or not.
             let Some(holder) = self.settled_holder(claim).await? else { continue };
             if holder.owner == claim.owner {
-                return Ok(());
+                // Young again: so nobody takes it over who saw it old.
+                if self.decide(&self.names.refresh, (now(), kind, name, claim.owner), &ours).await? {
+                    return Ok(());
+                }
+                continue;
             }
             if !self.has_lapsed(claim, &holder).await? {
                 return Err(Error::Exists);
             }
-            let values = (claim.owner, claim.parent, now(), kind, name, holder.owner);
-            if self.decide(&self.names.take_over, values, ours()).await? {
+            let values = (claim.owner, claim.parent, now(), kind, name, holder.owner, holder.at);
+            if self.decide(&self.names.take_over, values, &ours).await? {
                 tracing::info!(kind, "a name that led nowhere was taken over");
                 return Ok(());
             }
@@ -160,7 +164,7 @@ impl Cql {
     /// Gives a name back, if it is still `owner`'s.
     pub(crate) async fn release_of(&self, kind: Kind, name: &str, owner: Uuid) -> Result<(), Error> {
         let kind = kind.as_str();
-        let gone = async {
+        let gone = || async {
             let holder = self.settled::<Holder>(&self.names.find, (kind, name)).await?;
             Ok(holder.is_none_or(|holder| holder.owner != owner))
         };

@@ -1,8 +1,8 @@
 //! Statements: prepared once, each of one kind, which says how it is retried and how many replicas must answer.
 //!
 //! [`Read`] and [`Write`] may run twice without harm, so the driver tries them again on another node. [`Decide`] is a
-//! conditional statement (`IF`): it is never repeated by itself, since the second run would see the first. [`Within`]
-//! runs only in a batch. A partition key is bound in every one of them.
+//! conditional statement (`IF`): it is repeated only after a look at what the first run did. [`Within`] runs only in a
+//! batch. A partition key is bound in every one of them.
 
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use futures::future;
 use scylla::{
     client::session::Session,
     deserialize::row::DeserializeRow,
+    errors::ExecutionError,
     response::query_result::QueryResult,
     serialize::row::SerializeRow,
     statement::{
@@ -156,42 +157,37 @@ impl Cql {
         answer.map(drop).map_err(|error| fault::execution(&error))
     }
 
-    /// Writes rows of several partitions: once this returns all of them, and after a crash all or none in the end.
+    /// Writes rows of several partitions side by side; all are kept when this returns, and after an error any of them
+    /// may be. (A logged batch would promise more, and fail while a server that died still counts as alive.)
     pub(crate) async fn put_all(&self, writes: Vec<(&Write, Values)>) -> Result<(), Error> {
-        let (mut batch, mut values) = (Batch::new(BatchType::Logged), Vec::new());
-        batch.set_consistency(Consistency::Quorum);
-        batch.set_is_idempotent(true);
-        for (write, of) in writes {
-            batch.append_statement(write.0.clone());
-            values.push(of);
-        }
-        let answer = self.breaker.watch(self.session.batch(&batch, values), fault::ended).await?;
-        answer.map(drop).map_err(|error| fault::execution(&error))
+        future::try_join_all(writes.into_iter().map(|(write, values)| self.put(write, values))).await.map(drop)
     }
 
     /// Writes if the statement's condition holds; says whether it did. When the answer is lost on the way, `took` is
     /// asked whether the row now says what was to be written; it must read settled.
-    pub(crate) async fn decide(
+    pub(crate) async fn decide<T>(
         &self,
         decide: &Decide,
         values: impl SerializeRow,
-        took: impl Future<Output = Result<bool, Error>>,
-    ) -> Result<bool, Error> {
-        match self.breaker.watch(self.session.execute_unpaged(&decide.0, values), fault::ended).await? {
-            Ok(answer) => applied(answer),
-            Err(error) if fault::leaves_it_open(&error) => self.ask(took, &error).await,
-            Err(error) => Err(fault::execution(&error)),
-        }
+        took: impl Fn() -> T,
+    ) -> Result<bool, Error>
+    where
+        T: Future<Output = Result<bool, Error>>,
+    {
+        self.settle(|| self.session.execute_unpaged(&decide.0, &values), took).await
     }
 
     /// [`Self::decide`] with further writes to the same partition, all or none.
-    pub(crate) async fn decide_with(
+    pub(crate) async fn decide_with<T>(
         &self,
         decide: &Decide,
         values: Values,
         parts: Vec<(&Within, Values)>,
-        took: impl Future<Output = Result<bool, Error>>,
-    ) -> Result<bool, Error> {
+        took: impl Fn() -> T,
+    ) -> Result<bool, Error>
+    where
+        T: Future<Output = Result<bool, Error>>,
+    {
         let (mut batch, mut all) = (Batch::new(BatchType::Unlogged), vec![values]);
         batch.set_consistency(Consistency::Quorum);
         batch.set_serial_consistency(Some(SerialConsistency::Serial));
@@ -201,24 +197,36 @@ impl Cql {
             batch.append_statement(part.0.clone());
             all.push(of);
         }
-        match self.breaker.watch(self.session.batch(&batch, all), fault::ended).await? {
-            Ok(answer) => applied(answer),
-            Err(error) if fault::leaves_it_open(&error) => self.ask(took, &error).await,
-            Err(error) => Err(fault::execution(&error)),
+        self.settle(|| self.session.batch(&batch, &all), took).await
+    }
+
+    /// Runs a conditional statement, and once more when its answer was lost and it had not been carried out.
+    async fn settle<A, T>(&self, run: impl Fn() -> A, took: impl Fn() -> T) -> Result<bool, Error>
+    where
+        A: Future<Output = Result<QueryResult, ExecutionError>>,
+        T: Future<Output = Result<bool, Error>>,
+    {
+        let lost = match self.breaker.watch(run(), fault::ended).await? {
+            Ok(answer) => return applied(answer),
+            Err(error) => error,
+        };
+        if !fault::leaves_it_open(&lost) {
+            return Err(fault::execution(&lost));
+        }
+        tracing::debug!(error = %lost, "a conditional statement's answer was lost: reading what it did");
+        if took().await? {
+            return Ok(true);
+        }
+        match self.breaker.watch(run(), fault::ended).await? {
+            // The first may have been carried out late.
+            Ok(answer) => Ok(applied(answer)? || took().await?),
+            Err(again) if fault::leaves_it_open(&again) && took().await? => Ok(true),
+            Err(again) => Err(fault::execution(&again)),
         }
     }
 
-    async fn ask(
-        &self,
-        took: impl Future<Output = Result<bool, Error>>,
-        error: &scylla::errors::ExecutionError,
-    ) -> Result<bool, Error> {
-        tracing::debug!(%error, "a conditional statement's answer was lost: reading what it did");
-        if took.await? { Ok(true) } else { Err(fault::execution(error)) }
-    }
-
     /// Runs `call` for each of `items`, some side by side, and keeps their order.
-    pub(crate) async fn each<T, A, F>(&self, items: &[T], call: impl Fn(&T) -> F) -> Result<Vec<A>, Error>
+    pub(crate) async fn each<'i, T, A, F>(&self, items: &'i [T], call: impl Fn(&'i T) -> F) -> Result<Vec<A>, Error>
     where
         F: Future<Output = Result<A, Error>>,
     {

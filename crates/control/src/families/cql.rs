@@ -64,9 +64,6 @@ impl FamilyRow {
 impl Families for Cql {
     fn open_family(&self, family: Family) -> Answer<'_, ()> {
         Box::pin(async move {
-            if self.live_account(family.account).await?.is_none() {
-                return Err(Error::Missing);
-            }
             let others = self.listed_families(family.account).await?;
             for unused in others.iter().skip(FAMILIES_PER_ACCOUNT_MAX - 1) {
                 self.drop_family(family.account, unused.id).await?;
@@ -74,7 +71,13 @@ impl Families for Cql {
             if !self.write_family(&family, None).await? {
                 return Err(Error::Exists);
             }
-            self.put(&self.families.point, (family.account.column(), family.id.column())).await
+            self.put(&self.families.point, (family.account.column(), family.id.column())).await?;
+            // The account's deletion looks for devices after it is gone: it has seen this one, or we see it.
+            if self.live_account(family.account).await?.is_none() {
+                self.drop_family(family.account, family.id).await?;
+                return Err(Error::Missing);
+            }
+            Ok(())
         })
     }
 
@@ -165,7 +168,7 @@ impl Cql {
             family.id.column(),
             seen.as_ref().map(<[u8; 32]>::as_slice),
         );
-        let took = async {
+        let took = || async {
             let kept = self.settled_family(family.id).await?;
             Ok(kept.is_some_and(|kept| kept.hash == family.hash))
         };
@@ -173,7 +176,7 @@ impl Cql {
     }
 
     async fn drop_family(&self, account: AccountId, id: FamilyId) -> Result<bool, Error> {
-        let gone = async { Ok(self.settled_family(id).await?.is_none()) };
+        let gone = || async { Ok(self.settled_family(id).await?.is_none()) };
         let ended = self.decide(&self.families.end, (id.column(), account.column()), gone).await?;
         if ended {
             self.put(&self.families.unpoint, (account.column(), id.column())).await?;

@@ -46,8 +46,9 @@ impl Idempotency for Cql {
                     }
                 }
                 let seen = row.and_then(|(began, ..)| began);
-                // When the answer is lost nobody knows whose claim stands: better that it runs twice too few.
-                let took = async { Ok(false) };
+                // When the answer is lost nobody knows whose claim stands. The caller fails and tries again, once
+                // what may be its own claim counts as dead.
+                let took = || async { Ok(false) };
                 let values = (LIVES_S, column::at(at), key.as_slice(), seen);
                 if self.decide(&self.idempotency.begin, values, took).await? {
                     return Ok(Begun::First);
@@ -61,7 +62,7 @@ impl Idempotency for Cql {
     fn answered(&self, key: [u8; 32], status: u16, body: Vec<u8>) -> Answer<'_, ()> {
         Box::pin(async move {
             let Some((Some(began), ..)) = self.request(key).await? else { return Ok(()) };
-            let took = async { Ok(self.request(key).await?.is_some_and(|(_, status, _)| status.is_some())) };
+            let took = || async { Ok(self.request(key).await?.is_some_and(|(_, status, _)| status.is_some())) };
             let values = (LIVES_S, began, i32::from(status), body.as_slice(), key.as_slice(), began);
             self.decide(&self.idempotency.answer, values, took).await.map(drop)
         })
@@ -70,7 +71,7 @@ impl Idempotency for Cql {
     fn give_up(&self, key: [u8; 32]) -> Answer<'_, ()> {
         Box::pin(async move {
             let Some((Some(began), None, _)) = self.request(key).await? else { return Ok(()) };
-            let gone = async { Ok(self.request(key).await?.is_none()) };
+            let gone = || async { Ok(self.request(key).await?.is_none()) };
             self.decide(&self.idempotency.give_up, (key.as_slice(), began), gone).await.map(drop)
         })
     }

@@ -233,7 +233,7 @@ impl Cql {
         parts: Vec<(&Within, Values)>,
     ) -> Result<bool, Error> {
         let next = gate::next();
-        let took = async { Ok(self.key_gate(channel).await? == Some(next)) };
+        let took = || async { Ok(self.key_gate(channel).await? == Some(next)) };
         self.decide_with(&self.keys.gate, Box::new((next, channel.column(), seen)), parts, took).await
     }
 
@@ -291,7 +291,7 @@ impl Cql {
         for _ in 0..gate::TRIES {
             let Some(partition) = self.key_partition(channel).await? else { break };
             let parts = partition.keys.iter().map(|key| self.forgetting(key)).collect();
-            let took = async { Ok(gate::is_closed(self.key_gate(channel).await?)) };
+            let took = || async { Ok(gate::is_closed(self.key_gate(channel).await?)) };
             let close = (gate::CLOSED_FOR_S, gate::CLOSED, channel.column(), partition.gate);
             if self.decide_with(&self.keys.close, Box::new(close), parts, took).await? {
                 for key in &partition.keys {

@@ -46,7 +46,12 @@ impl OidcIdentities for Cql {
             self.put(&self.identities.point, (account.column(), issuer, subject)).await?;
             let took = || async { Ok(self.linked(&identity).await? == Some(account)) };
             let values = (issuer, subject, account.column(), column::at(at));
-            if self.decide(&self.identities.link, values, took()).await? {
+            if self.decide(&self.identities.link, values, &took).await? {
+                // The account's deletion looks for identities after it is gone: it has seen this one, or we see it.
+                if self.live_account(account).await?.is_none() {
+                    self.unlink_identity(identity.clone(), account).await?;
+                    return Err(Error::Missing);
+                }
                 return Ok(());
             }
             let Some(other) = self.linked(&identity).await? else { return Err(Error::Busy) };
@@ -54,7 +59,7 @@ impl OidcIdentities for Cql {
                 return Err(Error::Exists);
             }
             let values = (account.column(), column::at(at), issuer, subject, other.column());
-            if self.decide(&self.identities.take_over, values, took()).await? { Ok(()) } else { Err(Error::Exists) }
+            if self.decide(&self.identities.take_over, values, &took).await? { Ok(()) } else { Err(Error::Exists) }
         })
     }
 
@@ -72,7 +77,7 @@ impl OidcIdentities for Cql {
     fn unlink_identity(&self, identity: OidcIdentity, account: AccountId) -> Answer<'_, bool> {
         Box::pin(async move {
             let values = (identity.issuer.as_str(), identity.subject.as_str(), account.column());
-            let gone = async { Ok(self.linked(&identity).await? != Some(account)) };
+            let gone = || async { Ok(self.linked(&identity).await? != Some(account)) };
             self.decide(&self.identities.unlink, values, gone).await
         })
     }

@@ -75,6 +75,11 @@ impl Roles for Cql {
                 self.put(&self.roles.point, (account, of)).await?;
                 let values: Values = Box::new((of, account, given.role.as_str(), column::at(given.at)));
                 if self.pass_role_gate(channel, seen, vec![(&self.roles.give, values)]).await? {
+                    // The account's deletion looks for roles after it is gone: it has seen this one, or we see it.
+                    if self.live_account(given.account).await?.is_none() {
+                        self.remove_role(channel, given.account).await?;
+                        return Err(Error::Missing);
+                    }
                     return Ok(());
                 }
                 step_aside().await;
@@ -137,7 +142,7 @@ impl Cql {
         parts: Vec<(&Within, Values)>,
     ) -> Result<bool, Error> {
         let next = gate::next();
-        let took = async { Ok(self.role_gate(channel).await? == Some(next)) };
+        let took = || async { Ok(self.role_gate(channel).await? == Some(next)) };
         self.decide_with(&self.roles.gate, Box::new((next, channel.column(), seen)), parts, took).await
     }
 
@@ -164,7 +169,7 @@ impl Cql {
             }
             let accounts: Vec<Uuid> = rows.iter().filter_map(|row| row.account).collect();
             let taking = |account: &Uuid| (&self.roles.take, Box::new((channel.column(), *account)) as Values);
-            let took = async { Ok(gate::is_closed(self.role_gate(channel).await?)) };
+            let took = || async { Ok(gate::is_closed(self.role_gate(channel).await?)) };
             let close = (gate::CLOSED_FOR_S, gate::CLOSED, channel.column(), seen);
             let parts = accounts.iter().map(taking).collect();
             if self.decide_with(&self.roles.close, Box::new(close), parts, took).await? {

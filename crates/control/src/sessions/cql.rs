@@ -68,11 +68,11 @@ impl Sessions for Cql {
         Box::pin(async move {
             let (channel, id, key) = (session.channel.to_string(), session.id, session.key.column());
             let (started_at, protocol) = (column::at(session.started_at), session.protocol);
-            self.put_all(vec![
-                (&self.sessions.begin, Box::new((channel.clone(), started_at, id.clone(), key, protocol.clone()))),
-                (&self.sessions.begin_by_id, Box::new((id, channel.clone(), started_at, key, protocol))),
-            ])
-            .await?;
+            // What the end is written beside comes first.
+            let by_id = (id.as_str(), channel.as_str(), started_at, key, protocol.as_str());
+            self.put(&self.sessions.begin_by_id, by_id).await?;
+            let values = (channel.as_str(), started_at, id.as_str(), key, protocol.as_str());
+            self.put(&self.sessions.begin, values).await?;
             let mut chance = [0];
             // Without chance nobody looks now; the next one may.
             if getrandom::fill(&mut chance).is_ok() && chance[0] % TRIMMED_EACH == 0 {

@@ -30,7 +30,7 @@ impl SigningKeys for Cql {
     fn add_signing_key(&self, key: SigningKey) -> Answer<'_, bool> {
         Box::pin(async move {
             let generation = |of: u32| i32::try_from(of).unwrap_or(i32::MAX);
-            let took = async {
+            let took = || async {
                 let kept: Option<(String,)> = self.settled(&self.signing.one, (generation(key.generation),)).await?;
                 Ok(kept.is_some_and(|(kid,)| kid == key.kid))
             };
@@ -40,7 +40,7 @@ impl SigningKeys for Cql {
             let oldest = generation(key.generation.saturating_sub(GENERATIONS_KEPT - 1));
             let rows: Vec<Row> = self.rows(&self.signing.all, ()).await?;
             for (old, ..) in rows.into_iter().filter(|(of, ..)| *of < oldest) {
-                let gone = async { Ok(self.settled::<(String,)>(&self.signing.one, (old,)).await?.is_none()) };
+                let gone = || async { Ok(self.settled::<(String,)>(&self.signing.one, (old,)).await?.is_none()) };
                 self.decide(&self.signing.forget, (old,), gone).await?;
             }
             Ok(added)

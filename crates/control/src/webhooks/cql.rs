@@ -112,7 +112,7 @@ impl Webhooks for Cql {
             let (id, by, at) = (hook.id.column(), hook.by.column(), column::at(hook.created_at));
             let events = Event::join(&hook.events);
             let values = (whose.as_str(), id, hook.url.as_str(), events.as_str(), hook.secret.as_slice(), by, at);
-            let took = async {
+            let took = || async {
                 let row: Option<HookRow> = self.settled(&self.webhooks.one, (whose.as_str(), id)).await?;
                 Ok(row.is_some())
             };
@@ -140,7 +140,7 @@ impl Webhooks for Cql {
     fn remove_hook(&self, whose: Whose, id: HookId) -> Answer<'_, bool> {
         Box::pin(async move {
             let key = (whose.to_text(), id.column());
-            let gone = async {
+            let gone = || async {
                 let row: Option<HookRow> = self.settled(&self.webhooks.one, (key.0.as_str(), key.1)).await?;
                 Ok(row.is_none())
             };
@@ -172,7 +172,7 @@ impl Webhooks for Cql {
                         column::at(delivery.due_at),
                         LIVES_S,
                     );
-                    let took = async { Ok(self.settled_delivery(id).await?.is_some()) };
+                    let took = || async { Ok(self.settled_delivery(id).await?.is_some()) };
                     self.decide(&self.webhooks.enqueue, values, took).await
                 }
             })
@@ -202,7 +202,7 @@ impl Webhooks for Cql {
         Box::pin(async move {
             let id = claimed.id.column();
             let values = (LIVES_S, column::at(due_at), shard(id), id, column::at(claimed.due_at));
-            let took = async { Ok(self.settled_delivery(id).await?.is_some_and(|kept| kept.due_at == due_at)) };
+            let took = || async { Ok(self.settled_delivery(id).await?.is_some_and(|kept| kept.due_at == due_at)) };
             self.decide(&self.webhooks.postpone, values, took).await.map(drop)
         })
     }
@@ -210,7 +210,7 @@ impl Webhooks for Cql {
     fn dequeue(&self, id: DeliveryId) -> Answer<'_, ()> {
         Box::pin(async move {
             let id = id.column();
-            let gone = async { Ok(self.settled_delivery(id).await?.is_none()) };
+            let gone = || async { Ok(self.settled_delivery(id).await?.is_none()) };
             self.decide(&self.webhooks.dequeue, (shard(id), id), gone).await.map(drop)
         })
     }
@@ -223,7 +223,7 @@ impl Cql {
         let tried = i32::try_from(tries).unwrap_or(i32::MAX);
         let values = (LIVES_S, tried, column::at(until), shard(id), id, column::at(seen.due_at));
         // When the answer is lost nobody knows who has it: it is due again at `until`.
-        let took = async { Ok(false) };
+        let took = || async { Ok(false) };
         let claimed = self.decide(&self.webhooks.claim, values, took).await?;
         Ok(claimed.then_some(Delivery { tries, due_at: until, ..seen }))
     }
@@ -243,6 +243,7 @@ impl Cql {
     }
 }
 
-fn shard(id: Uuid) -> i32 {
+/// The partition of a delivery.
+pub(crate) fn shard(id: Uuid) -> i32 {
     i32::from(id.as_bytes()[15] % SHARDS)
 }

@@ -33,7 +33,7 @@ impl Cql {
         let removal = &self.accounts.removal;
         let Some(State::Live | State::Deleting) = self.settled_state(id).await? else { return Ok(false) };
         self.put(&removal.note, (id.column(), column::at(Timestamp::now()))).await?;
-        let took = async { Ok(self.settled_state(id).await? != Some(State::Live)) };
+        let took = || async { Ok(self.settled_state(id).await? != Some(State::Live)) };
         self.decide(&removal.mark, (id.column(),), took).await?;
         self.finish_deletion(id).await?;
         Ok(true)
@@ -63,7 +63,7 @@ impl Cql {
             self.release_of(Kind::Look, &look, id.column()).await?;
             self.release_of(Kind::Account, &name, id.column()).await?;
             self.put_all(vec![self.accounts.list.removing(&name, id.column())]).await?;
-            let gone = async { Ok(self.settled_account(id).await?.is_none()) };
+            let gone = || async { Ok(self.settled_account(id).await?.is_none()) };
             self.decide(&self.accounts.removal.drop, (id.column(),), gone).await?;
         }
         self.put(&self.accounts.removal.forget, (id.column(),)).await

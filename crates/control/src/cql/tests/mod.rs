@@ -1,5 +1,8 @@
 //! The store against a real Cassandra: what every store does, and what only several nodes can get wrong.
 
+mod loss;
+mod races;
+
 use weir_testkit::cassandra::Cassandra;
 
 use super::{
@@ -12,32 +15,29 @@ use crate::{
     error::Error,
     families, idempotency, keys, oidc_identities, roles, sessions, signing,
     store::{Config, Place},
+    webhooks,
 };
 
-/// A keyspace of one test. Cassandra goes with the process.
-fn config() -> Config {
-    let keyspace = format!("t{}", uuid::Uuid::now_v7().simple());
-    Config { url: Cassandra::shared().url(&keyspace), ..Config::default() }
+/// A keyspace of one test, on the Cassandra that all tests of this process share.
+pub(crate) async fn config() -> Config {
+    let cassandra = tokio::task::spawn_blocking(Cassandra::shared).await.unwrap();
+    Config { url: cassandra.url(&format!("t{}", uuid::Uuid::now_v7().simple())), ..Config::default() }
 }
 
-async fn open(config: &Config) -> Result<Cql, Error> {
+pub(crate) async fn open(config: &Config) -> Result<Cql, Error> {
     let Place::Cql(cluster) = Place::parse(&config.url, std::path::Path::new(""))? else { unreachable!("a cluster") };
     Cql::open(&cluster, config).await
 }
 
-async fn config_in_time() -> Config {
-    tokio::task::spawn_blocking(config).await.unwrap()
-}
-
 #[tokio::test]
 async fn it_does_what_every_store_does() {
-    let config = config_in_time().await;
+    let config = config().await;
     conformance::all(&open(&config).await.unwrap()).await;
 }
 
 /// Every statement there is, with its kind. A domain's new `cql.rs` stands here too.
 fn texts() -> Vec<(&'static str, &'static str)> {
-    let all: [&[(&str, &str)]; 14] = [
+    let all: [&[(&str, &str)]; 15] = [
         accounts::cql::Rows::TEXTS,
         accounts::cql::removal::Statements::TEXTS,
         audit::cql::Statements::TEXTS,
@@ -52,6 +52,7 @@ fn texts() -> Vec<(&'static str, &'static str)> {
         roles::cql::Statements::TEXTS,
         sessions::cql::Statements::TEXTS,
         signing::cql::Statements::TEXTS,
+        webhooks::cql::Statements::TEXTS,
     ];
     all.concat()
 }
