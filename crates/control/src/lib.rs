@@ -6,6 +6,7 @@
 //! the traits into one [`Store`] and opens the one that a URL names; [`sqlite`] is the machinery below the
 //! statements (threads, migrations), and [`cql`] is that of the cluster's store, whose statements stand in `cql.rs`.
 //! [`conformance`] holds what every store must do, as tests over the trait.
+//! [`transfer`] moves the one into the other.
 //! Above them: [`admission`] (may this key publish?), [`first_start`], and [`api`] (routes and `openapi.json`).
 //!
 //! This crate does not know RTMP, HLS or pages. What is live it asks of [`Presence`].
@@ -49,6 +50,7 @@ pub mod sqlite;
 pub mod store;
 #[cfg(test)]
 mod testing;
+pub mod transfer;
 pub mod webhooks;
 
 pub use error::Error;

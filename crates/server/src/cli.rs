@@ -52,6 +52,13 @@ pub(crate) enum Command {
         #[arg(long)]
         key: Option<String>,
     },
+    /// Move what is kept from one store to another.
+    Migrate {
+        #[command(flatten)]
+        settings: Settings,
+        #[command(subcommand)]
+        call: MigrateCall,
+    },
     /// Look at settings.
     Config {
         #[command(subcommand)]
@@ -166,6 +173,27 @@ pub(crate) enum SecondPublisher {
     Refuse,
 }
 
+/// What can be moved where.
+#[derive(Debug, Subcommand)]
+pub(crate) enum MigrateCall {
+    /// Move a store that has outgrown one machine into a cluster.
+    ///
+    /// Stop the server first: the file is held alone meanwhile. The keyspace is made if it is missing, with
+    /// `store.replication_factor`, and must be empty. Accounts, channels, stream keys, devices, roles, bans, the record
+    /// of publishes and the audit log are moved; passwords, keys and logins stay good. At the end every table is read
+    /// back and compared by count and checksum; no server starts on the keyspace before. When the move is cut short,
+    /// the same command goes on from there. The file is not changed, beyond bringing its schema up to date.
+    SqliteToCql {
+        /// The file, usually DATA_DIR/weir.db.
+        #[arg(long, value_name = "PATH")]
+        from: PathBuf,
+        /// Where to: `cql://HOST[:PORT],HOST[:PORT]/KEYSPACE`. Who logs in there is said by `store.username` and
+        /// `store.password`.
+        #[arg(long, value_name = "URL")]
+        to: String,
+    },
+}
+
 /// What can be asked of settings.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ConfigCall {
@@ -267,6 +295,12 @@ mod tests {
         assert_eq!(flags, ["data_dir d", "http.listen [::]:80", "log.filter a=debug"]);
         assert_eq!(sources.file, Some("a.toml".into()));
         assert!(role.check().is_ok());
+    }
+
+    #[test]
+    fn a_move_says_from_where_and_where_to() {
+        assert!(parse("migrate sqlite-to-cql --from data/weir.db --to cql://db/weir --set store.username=a").is_ok());
+        assert!(parse("migrate sqlite-to-cql --from data/weir.db").is_err());
     }
 
     #[test]

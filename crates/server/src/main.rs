@@ -55,6 +55,7 @@ fn run(command: cli::Command) -> Result<(), Failure> {
         Command::Channel { settings, call } => command::block_on(command::channel::run(&settings, call)),
         Command::Admin { settings, call } => command::block_on(command::admin::run(&settings, call)),
         Command::Demo { settings, url, key } => command::demo::run(&settings, url, key),
+        Command::Migrate { settings, call } => command::block_on(command::migrate::run(&settings, call)),
         Command::Config { call } => command::config::run(call),
         Command::Worker { call: cli::WorkerCall::Repair } => Ok(weir_packager::repair::worker::run()?),
     }

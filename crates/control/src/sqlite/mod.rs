@@ -7,7 +7,7 @@
 pub(crate) mod column;
 mod installation;
 mod migrate;
-mod worker;
+pub(crate) mod worker;
 
 use std::{
     os::unix::fs::{MetadataExt, OpenOptionsExt},
@@ -152,6 +152,20 @@ fn connect(path: &Path) -> Result<Connection, Error> {
         Ok(db)
     };
     open().map_err(|error| locked(Error::from(error), path).at(path))
+}
+
+/// Opens a store's file, brings its schema up to date, and keeps every other process off it.
+pub(crate) fn open_alone(path: &Path) -> Result<Connection, Error> {
+    std::fs::metadata(path).map_err(|error| Error::io(path, &error))?;
+    let open = || -> Result<Connection, Error> {
+        let mut db = Connection::open(path)?;
+        // Before anything is read: then it is the whole file that is locked, and a server's connections hold a part.
+        db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        db.pragma_update(None, "journal_mode", "WAL")?;
+        migrate::migrate(&mut db)?;
+        Ok(db)
+    };
+    open().map_err(|error| locked(error, path).at(path))
 }
 
 /// At the start, busy means that another program holds the file.

@@ -4,6 +4,7 @@ pub(crate) mod admin;
 pub(crate) mod channel;
 pub(crate) mod config;
 pub(crate) mod demo;
+pub(crate) mod migrate;
 
 use std::future::Future;
 

@@ -1,0 +1,68 @@
+//! Several servers on one store, which is a real Cassandra.
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use weir_testkit::{
+    cassandra::Cassandra,
+    clock::ClockPublisher,
+    hls, http,
+    server::{ADMIN_KEY, Server},
+};
+
+const OTHER_KEY: &str = "a-key-that-was-made-on-the-first-server";
+
+/// The Cassandra that the tests of this process share.
+async fn cassandra() -> &'static Cassandra {
+    tokio::task::spawn_blocking(Cassandra::shared).await.expect("Cassandra starts")
+}
+
+async fn post(server: &Server, path: &str, body: Value) -> Value {
+    let headers = [("content-type", "application/json")];
+    let answer = http::send("POST", &server.url(path), &headers, Bytes::from(body.to_string())).await;
+    let answer = answer.expect("the server answers");
+    assert!(answer.status < 300, "{path}: {} {}", answer.status, answer.text());
+    serde_json::from_slice(&answer.body).expect("JSON")
+}
+
+#[tokio::test]
+async fn two_servers_on_one_store_know_the_same() {
+    let url = cassandra().await.url("weir_two");
+    let settings = [("WEIR__STORE__URL", url.as_str())];
+    let one = Server::start_with(&settings).await;
+    assert!(one.output().contains(ADMIN_KEY), "the first start prints its key: {}", one.output());
+    let two = Server::start_with(&settings).await;
+    assert!(!two.output().contains(ADMIN_KEY), "there is one first start");
+
+    let registered = json!({"username": "lena", "password": "correct horse battery"});
+    post(&one, "/api/v1/auth/register", registered.clone()).await;
+    let session = post(&two, "/api/v1/auth/login", registered).await;
+    let token = session["access_token"].as_str().expect("a token");
+    let bearer = format!("Bearer {token}");
+    let me = http::get_with(&one.url("/api/v1/me"), &[("authorization", &bearer)]).await.expect("it answers");
+    assert_eq!(me.status, 200, "a token of one is good at the other: {}", me.text());
+
+    one.channel("berta", OTHER_KEY).await;
+    let _publisher = ClockPublisher::start(&two.rtmp_url(OTHER_KEY), &[]);
+    hls::open(&two.playlist("berta")).await;
+    let _other = ClockPublisher::start(&one.rtmp_url(ADMIN_KEY), &[]);
+    hls::open(&one.playlist("admin")).await;
+}
+
+#[tokio::test]
+async fn a_server_that_outgrew_its_file_goes_on_in_a_cluster() {
+    let url = cassandra().await.url("weir_moved");
+    let mut small = Server::start().await;
+    small.channel("berta", OTHER_KEY).await;
+    let file = small.dir.path().join("data/weir.db").display().to_string();
+    let moving = ["migrate", "sqlite-to-cql", "--from", &file, "--to", &url];
+    let (well, said) = small.weir(&moving).await;
+    assert!(!well && said.contains("lock"), "a server runs on it: {said}");
+    small.signal("TERM").await;
+    assert!(small.ended().await.success());
+    let (well, said) = small.weir(&moving).await;
+    assert!(well && said.contains("verified channels: 2 rows"), "{said}");
+
+    let large = Server::start_with(&[("WEIR__STORE__URL", &url)]).await;
+    let _publisher = ClockPublisher::start(&large.rtmp_url(OTHER_KEY), &[]);
+    hls::open(&large.playlist("berta")).await;
+}
