@@ -32,7 +32,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         tokio::spawn(write(writer));
         let stop = tokio_util::sync::CancellationToken::new();
         let config = weir_edge::Config::default();
-        weir_edge::serve(vec![Listener::plain(listener)], weir_edge::service(store, None), NothingElse, config, stop).await;
+        weir_edge::serve(vec![Listener::plain(listener)], weir_edge::service(store, None), NothingElse, config, stop)
+            .await;
         Ok(())
     })
 }

@@ -40,6 +40,22 @@ pub async fn wait_for_status(url: &str, status: u16) -> Answer {
     }
 }
 
+/// Asks until the answer's text has these words in it.
+///
+/// # Panics
+/// When it never has.
+pub async fn wait_for_text(url: &str, words: &str) -> String {
+    let tries = async {
+        loop {
+            match get(url).await {
+                Ok(answer) if answer.text().contains(words) => return answer.text(),
+                _ => sleep(RETRY).await,
+            }
+        }
+    };
+    timeout(PATIENCE, tries).await.unwrap_or_else(|_| panic!("{url} never says {words:?}"))
+}
+
 /// An absolute URL for what a playlist at `base` names.
 #[must_use]
 pub fn resolve(base: &str, uri: &str) -> String {

@@ -13,14 +13,18 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use scylla::{
     client::session::Session,
-    errors::{DbError, ExecutionError, RequestAttemptError},
+    errors::{DbError, ExecutionError, RequestAttemptError, SchemaAgreementError},
+    policies::load_balancing::{NodeIdentifier, SingleTargetLoadBalancingPolicy},
     statement::{Consistency, SerialConsistency, unprepared::Statement},
     value::Row,
 };
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::{column, fault, statement::step_aside};
+use super::{
+    column, fault,
+    statement::{qualified, step_aside},
+};
 use crate::error::Error;
 
 /// A migration.
@@ -51,7 +55,11 @@ const LEASE_S: i32 = 30;
 /// Longest that one statement of a migration may take.
 const STATEMENT_MAX: Duration = Duration::from_secs(20);
 /// Longest wait until all servers know a change of the schema. They tell each other within a second or two.
-const SPREAD_MAX: Duration = Duration::from_secs(5);
+pub(super) const SPREAD_MAX: Duration = Duration::from_secs(5);
+/// Longest wait for connections to all servers, some of which may be down.
+const CONNECTED_MAX: Duration = Duration::from_secs(2);
+/// How old the lease may become before it is renewed.
+const RENEWED_AFTER: Duration = Duration::from_secs(5);
 /// Longest wait for other nodes that migrate.
 const WAIT_MAX: Duration = Duration::from_secs(120);
 
@@ -65,6 +73,7 @@ pub(super) async fn keyspace(session: &Session, name: &str, replication: u8, opt
              {{'class': 'NetworkTopologyStrategy', 'replication_factor': {replication}}}{options}"
         );
         change(session, &make).await?;
+        spread(session).await?;
         tracing::info!(keyspace = name, replication, "keyspace made");
     }
     // Another node may have made it a moment ago: a server lists it before it can use it, and others hear of it later.
@@ -117,11 +126,16 @@ async fn step(session: &Session, keyspace: &str, all: &[Migration], me: Uuid) ->
 }
 
 async fn run(session: &Session, keyspace: &str, missing: &[Migration], found: i32, me: Uuid) -> Result<(), Error> {
+    // It was taken a moment ago.
+    let mut renewed = Instant::now();
     for (migration, version) in missing.iter().zip(found + 1..) {
         for statement in statements(migration.statements) {
-            let held = "UPDATE schema_lock USING TTL ? SET owner = ? WHERE name = 'schema' IF owner = ?";
-            if !decide(session, held, (LEASE_S, me, me)).await? {
-                return Err(Error::Unreachable("another node took the migration over".into()));
+            if renewed.elapsed() > RENEWED_AFTER {
+                let held = "UPDATE schema_lock USING TTL ? SET owner = ? WHERE name = 'schema' IF owner = ?";
+                if !decide(session, held, (LEASE_S, me, me)).await? {
+                    return Err(Error::Unreachable("another node took the migration over".into()));
+                }
+                renewed = Instant::now();
             }
             if !has_column(session, keyspace, &statement).await? {
                 change(session, &statement).await?;
@@ -140,8 +154,7 @@ async fn run(session: &Session, keyspace: &str, missing: &[Migration], found: i3
 /// The schema's version, and the oldest one that can work with it. 0 is an empty keyspace.
 async fn version(session: &Session) -> Result<(i32, i32), Error> {
     let ask = "SELECT version, readable_from FROM schema_versions WHERE part = 'schema'";
-    let answer = session.query_unpaged(ask, ()).await;
-    let answer = match answer {
+    let answer = match session.query_unpaged(ask, ()).await {
         // There is no such table yet, or the server that was asked has not heard of it.
         Err(ExecutionError::LastAttemptError(RequestAttemptError::DbError(DbError::Invalid, _))) => return Ok((0, 0)),
         answer => answer.map_err(|error| fault::execution(&error))?,
@@ -187,19 +200,20 @@ async fn has_column(session: &Session, keyspace: &str, statement: &str) -> Resul
     Ok(!ask(session, known, (keyspace, table, column)).await?.is_empty())
 }
 
-/// Waits until every server knows the same schema, by their own word and their peers'. Not for ever: one that is down
-/// learns it when it comes back.
+/// Waits until every server knows the same schema. Not for ever: one that is down learns it when it comes back.
 async fn spread(session: &Session) -> Result<(), Error> {
     let begin = Instant::now();
-    while begin.elapsed() < SPREAD_MAX {
-        let mut versions = ask(session, "SELECT schema_version FROM system.local", ()).await?;
-        versions.extend(ask(session, "SELECT schema_version FROM system.peers", ()).await?);
-        if versions.windows(2).all(|two| two[0] == two[1]) {
+    // Only those to which there is a connection are asked.
+    while begin.elapsed() < CONNECTED_MAX {
+        if session.get_cluster_state().get_nodes_info().iter().all(|server| server.is_connected()) {
             break;
         }
         step_aside().await;
     }
-    Ok(())
+    match session.await_schema_agreement().await {
+        Ok(_) | Err(SchemaAgreementError::Timeout(_)) => Ok(()),
+        Err(error) => Err(Error::Unreachable(error.to_string())),
+    }
 }
 
 /// The statements of a file, without its comments.
@@ -222,7 +236,7 @@ async fn ask(
     text: &str,
     values: impl scylla::serialize::row::SerializeRow,
 ) -> Result<Vec<Row>, Error> {
-    let mut statement = Statement::new(text);
+    let mut statement = Statement::new(qualified(session, text));
     statement.set_is_idempotent(true);
     let answer = session.query_unpaged(statement, values).await.map_err(|error| fault::execution(&error))?;
     let rows = answer.into_rows_result().map_err(fault::odd)?;
@@ -234,7 +248,7 @@ async fn decide(
     text: &str,
     values: impl scylla::serialize::row::SerializeRow,
 ) -> Result<bool, Error> {
-    let mut statement = Statement::new(text);
+    let mut statement = Statement::new(qualified(session, text));
     statement.set_consistency(Consistency::Quorum);
     statement.set_serial_consistency(Some(SerialConsistency::Serial));
     let answer = session.query_unpaged(statement, values).await.map_err(|error| fault::execution(&error))?;
@@ -243,9 +257,15 @@ async fn decide(
     Ok(first.columns.first().and_then(Option::as_ref).and_then(|column| column.as_boolean()).unwrap_or(false))
 }
 
-/// Changes the schema, and waits until every server that answers knows it.
+/// Changes the schema. All changes go to one server, so that each finds the one before it; the others hear of them.
 async fn change(session: &Session, text: &str) -> Result<(), Error> {
-    let mut statement = Statement::new(text);
+    let mut statement = Statement::new(qualified(session, text));
     statement.set_request_timeout(Some(STATEMENT_MAX));
+    let state = session.get_cluster_state();
+    let up = state.get_nodes_info().iter().filter(|server| server.is_connected());
+    if let Some(first) = up.min_by_key(|server| server.host_id) {
+        let target = NodeIdentifier::HostId(first.host_id);
+        statement.set_load_balancing_policy(Some(SingleTargetLoadBalancingPolicy::new(target, None)));
+    }
     session.query_unpaged(statement, ()).await.map(drop).map_err(|error| fault::execution(&error))
 }

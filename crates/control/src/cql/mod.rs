@@ -95,7 +95,7 @@ impl Cql {
                 "the move of an SQLite store into this keyspace has not finished: run `weir migrate` once more".into(),
             ));
         }
-        let store = Self::prepare(session).await?;
+        let store = Box::pin(Self::prepare(session)).await?;
         store.finish_deletions().await?;
         Ok(store)
     }
@@ -150,6 +150,9 @@ async fn connect(cluster: &Cluster, config: &Config) -> Result<Session, Error> {
         .default_execution_profile_handle(profile.into_handle())
         .connection_timeout(CONNECT_MAX)
         .schema_agreement_interval(AGREEMENT_EACH)
+        .schema_agreement_timeout(migrate::SPREAD_MAX)
+        // The migration waits once for all of its changes.
+        .auto_await_schema_agreement(false)
         .refresh_metadata_on_auto_schema_agreement(false)
         // Of two plain writes of this process the later one counts, whichever servers they go through.
         .timestamp_generator(Arc::new(MonotonicTimestampGenerator::new()));

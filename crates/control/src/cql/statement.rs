@@ -71,11 +71,25 @@ macro_rules! statements {
 pub(crate) use statements;
 
 async fn prepare(session: &Session, text: &str, idempotent: bool) -> Result<PreparedStatement, Error> {
-    let mut statement = session.prepare(text).await.map_err(|error| fault::prepare(&error))?;
+    let mut statement = session.prepare(qualified(session, text)).await.map_err(|error| fault::prepare(&error))?;
     statement.set_is_idempotent(idempotent);
     statement.set_consistency(Consistency::Quorum);
     statement.set_serial_consistency(Some(SerialConsistency::Serial));
     Ok(statement)
+}
+
+/// A statement with its table's keyspace before the table, where the session uses one: a prepared statement must not
+/// depend on what the session uses.
+pub(crate) fn qualified(session: &Session, text: &str) -> String {
+    let Some(keyspace) = session.get_keyspace() else { return text.to_owned() };
+    for before in ["CREATE TABLE IF NOT EXISTS ", "ALTER TABLE ", "INSERT INTO ", "UPDATE ", " FROM "] {
+        if let Some((start, rest)) = text.split_once(before)
+            && !rest.starts_with("system")
+        {
+            return format!("{start}{before}{keyspace}.{rest}");
+        }
+    }
+    text.to_owned()
 }
 
 impl Read {

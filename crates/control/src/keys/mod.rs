@@ -7,7 +7,10 @@ mod sqlite;
 use jiff::Timestamp;
 use weir_identity::{ChannelId, ChannelName, KeyHash, KeyId};
 
-use crate::{channels::{Conflict, Visibility}, store::Answer};
+use crate::{
+    channels::{Conflict, Visibility},
+    store::Answer,
+};
 pub(crate) use sqlite::insert;
 
 /// Most characters of a key's name.

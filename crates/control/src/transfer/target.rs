@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::source::Written;
 use crate::{
-    cql::{self, Cluster, fault},
+    cql::{self, Cluster, fault, statement::qualified},
     error::Error,
     store::Config,
 };
@@ -188,7 +188,8 @@ impl Target {
         let session = cql::connect_migrated(cluster, config).await?;
         let mut writing = BTreeMap::new();
         for table in TARGETS {
-            let mut statement = session.prepare(table.writing()).await.map_err(|error| fault::prepare(&error))?;
+            let mut statement =
+                session.prepare(qualified(&session, &table.writing())).await.map_err(|error| fault::prepare(&error))?;
             statement.set_is_idempotent(true);
             statement.set_consistency(Consistency::Quorum);
             writing.insert(table.name, statement);
@@ -215,7 +216,11 @@ impl Target {
 
     pub(super) async fn keep(&self, state: &str) -> Result<(), Error> {
         let keep = "INSERT INTO transfers (name, state) VALUES ('sqlite', ?)";
-        self.session.query_unpaged(keep, (state,)).await.map(drop).map_err(|error| fault::execution(&error))
+        self.session
+            .query_unpaged(qualified(&self.session, keep), (state,))
+            .await
+            .map(drop)
+            .map_err(|error| fault::execution(&error))
     }
 
     /// Writes rows; all of them are kept when this returns.

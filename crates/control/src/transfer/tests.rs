@@ -1,5 +1,7 @@
 //! A grown file moves into a real Cassandra: cut short, taken up again, compared.
 
+use std::slice::from_ref;
+
 use jiff::{Timestamp, ToSpan};
 use weir_identity::{AccountId, AuditId, ChannelName, DeliveryId, FamilyId, HookId, KeyId, KeySecret, StreamKey};
 
@@ -190,16 +192,16 @@ async fn everything_arrives_though_the_move_is_cut_short() {
     assert_eq!(store.key_secret().await.unwrap().as_bytes(), known.secret.as_bytes());
     for ((account, channel), key) in known.accounts.iter().zip(&known.channels).zip(&known.stream_keys) {
         assert_eq!(store.account_named(&account.name).await.unwrap().as_ref(), Some(account));
-        assert_eq!(store.channels_of(account.id).await.unwrap(), [channel.clone()]);
+        assert_eq!(store.channels_of(account.id).await.unwrap(), *from_ref(channel));
         let grant = store.grant(known.secret.hash(key)).await.unwrap().unwrap();
         assert_eq!(grant.channel, channel.name);
     }
     let (anna, channel) = (known.accounts[0].id, known.channels[0].id);
     assert_eq!(store.accounts(None, 9_999).await.unwrap().len(), PEOPLE);
-    assert_eq!(store.families_of(anna).await.unwrap(), [known.family.clone()], "one that was over stays behind");
+    assert_eq!(store.families_of(anna).await.unwrap(), *from_ref(&known.family), "one that was over stays behind");
     assert_eq!(store.account_of_identity(known.identity).await.unwrap(), Some(anna));
     assert_eq!(store.roles_in(channel).await.unwrap().len(), 1);
-    assert_eq!(store.bans_in(channel, None, 9).await.unwrap(), [known.ban.clone()]);
+    assert_eq!(store.bans_in(channel, None, 9).await.unwrap(), *from_ref(&known.ban));
     assert_eq!(store.signing_keys().await.unwrap()[0].seed, [7; 60]);
     assert_eq!(store.audit(Scope::Installation, None, usize::MAX).await.unwrap(), known.log);
     assert_eq!(store.sessions_of(&name(0), 9_999).await.unwrap(), known.publishes);

@@ -11,10 +11,9 @@ use super::{
     names,
 };
 use crate::{
-    accounts, audit, bans, channels, conformance,
-    error::Error,
-    families, idempotency, keys, oidc_identities, roles, sessions, signing,
-    store::{Config, Place},
+    accounts, audit, bans, channels, conformance, families, idempotency, keys, oidc_identities, roles, sessions,
+    signing,
+    store::{Answer, Config, Place},
     webhooks,
 };
 
@@ -24,9 +23,13 @@ pub(crate) async fn config() -> Config {
     Config { url: cassandra.url(&format!("t{}", uuid::Uuid::now_v7().simple())), ..Config::default() }
 }
 
-pub(crate) async fn open(config: &Config) -> Result<Cql, Error> {
-    let Place::Cql(cluster) = Place::parse(&config.url, std::path::Path::new(""))? else { unreachable!("a cluster") };
-    Cql::open(&cluster, config).await
+pub(crate) fn open(config: &Config) -> Answer<'_, Cql> {
+    Box::pin(async {
+        let Place::Cql(cluster) = Place::parse(&config.url, std::path::Path::new(""))? else {
+            unreachable!("a cluster")
+        };
+        Box::pin(Cql::open(&cluster, config)).await
+    })
 }
 
 #[tokio::test]
