@@ -77,8 +77,10 @@ pub(crate) struct Outcome {
     pub(crate) pictures: u64,
     pub(crate) stalls: u64,
     pub(crate) errors: BTreeMap<String, u64>,
-    /// From when a picture left its publisher to its last packet.
+    /// From when a picture left its publisher to its last packet's arrival at the viewer's socket, by the kernel's clock.
     pub(crate) age_ms: Quantiles,
+    /// The same until this process read it: it is all viewers at once, and each waits for those before.
+    pub(crate) read_ms: Quantiles,
     /// From the offer to the first packet of media.
     pub(crate) start_ms: Quantiles,
     /// Hardly a packet was lost and nobody stalled, so that the figures are of a server that keeps up.
@@ -141,6 +143,7 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         stalls: tally.stalls,
         errors: tally.errors.clone(),
         age_ms: tally.ages(),
+        read_ms: tally.reads(),
         start_ms: tally.starts(),
         keeps_up: tally.lost * LOST_ONE_IN <= tally.packets && tally.stalls == 0 && tally.errors.is_empty(),
         load_cores,

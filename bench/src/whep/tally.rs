@@ -22,8 +22,10 @@ pub(crate) struct Tally {
     /// Times nothing came for a second.
     pub(crate) stalls: u64,
     pub(crate) errors: BTreeMap<String, u64>,
-    /// From a picture's stamp to its last packet, in microseconds.
+    /// From a picture's stamp to its last packet's arrival at the viewer's socket, in microseconds.
     ages: Histogram<u64>,
+    /// The same until the packet was read: with what this process, which is all viewers at once, makes them wait.
+    reads: Histogram<u64>,
     /// From the request to the first packet of a picture, in microseconds.
     starts: Histogram<u64>,
 }
@@ -41,6 +43,7 @@ impl Tally {
             stalls: 0,
             errors: BTreeMap::new(),
             ages: histogram(),
+            reads: histogram(),
             starts: histogram(),
         }
     }
@@ -53,11 +56,12 @@ impl Tally {
         }
     }
 
-    pub(crate) fn picture(&mut self, age: Duration) {
+    pub(crate) fn picture(&mut self, age: Duration, read: Duration) {
         if self.counts {
             self.pictures += 1;
             // The histograms grow as needed.
             let _ = self.ages.record(age.as_micros() as u64);
+            let _ = self.reads.record(read.as_micros() as u64);
         }
     }
 
@@ -76,6 +80,10 @@ impl Tally {
 
     pub(crate) fn ages(&self) -> Quantiles {
         Quantiles::of(&self.ages)
+    }
+
+    pub(crate) fn reads(&self) -> Quantiles {
+        Quantiles::of(&self.reads)
     }
 
     pub(crate) fn starts(&self) -> Quantiles {

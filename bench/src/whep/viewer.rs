@@ -103,6 +103,15 @@ struct Viewer<'a> {
     asked: Instant,
 }
 
+/// When a datagram came.
+#[derive(Clone, Copy)]
+struct Arrived {
+    /// When it was read.
+    read: Instant,
+    /// When the kernel had it for this socket, in nanoseconds since 1970, where the kernel tells.
+    socket_nanos: Option<u64>,
+}
+
 /// The picture whose packets are coming.
 #[derive(Default)]
 struct Picture {
@@ -184,15 +193,19 @@ impl Viewer<'_> {
                     Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => continue,
                     Err(error) => return Err(error),
                 }
-                let now = Instant::now();
+                let arrived = Arrived {
+                    read: Instant::now(),
+                    socket_nanos: meta[0].timestamp.map(|since_1970| since_1970.as_nanos() as u64),
+                };
                 for datagram in burst[..meta[0].len].chunks(meta[0].stride.max(1)) {
-                    packets += self.datagram(now, datagram, picture);
+                    packets += self.datagram(arrived, datagram, picture);
                 }
             }
         })
     }
 
-    fn datagram(&mut self, now: Instant, datagram: &[u8], picture: &mut Picture) -> u32 {
+    fn datagram(&mut self, arrived: Arrived, datagram: &[u8], picture: &mut Picture) -> u32 {
+        let now = arrived.read;
         let Some(header) = Header::parse(datagram, self.extension) else {
             self.transport.receive(now, self.path, datagram);
             return 0;
@@ -200,13 +213,13 @@ impl Viewer<'_> {
         let lost = self.feedback.packet(now, header.ssrc, header.seq, header.transport_seq);
         self.watch.tally.borrow_mut().packet(datagram.len(), lost);
         if self.measured {
-            self.measure(now, datagram, &header, picture);
+            self.measure(arrived, datagram, &header, picture);
         }
         1
     }
 
-    fn measure(&mut self, now: Instant, datagram: &[u8], header: &Header, picture: &mut Picture) {
-        let Packet::Rtp(packet) = self.transport.receive(now, self.path, datagram).packet else { return };
+    fn measure(&mut self, arrived: Arrived, datagram: &[u8], header: &Header, picture: &mut Picture) {
+        let Packet::Rtp(packet) = self.transport.receive(arrived.read, self.path, datagram).packet else { return };
         if let Some(stamp) = stamp::find(&packet).next() {
             *picture = Picture { timestamp: header.timestamp, sent_nanos: Some(stamp.sent_nanos) };
         }
@@ -214,8 +227,9 @@ impl Viewer<'_> {
             && header.timestamp == picture.timestamp
             && let Some(sent) = picture.sent_nanos.take()
         {
-            let age = Duration::from_nanos(stamp::now_nanos().saturating_sub(sent));
-            self.watch.tally.borrow_mut().picture(age);
+            let age = |nanos: u64| Duration::from_nanos(nanos.saturating_sub(sent));
+            let read = stamp::now_nanos();
+            self.watch.tally.borrow_mut().picture(age(arrived.socket_nanos.unwrap_or(read)), age(read));
         }
     }
 }

@@ -15,7 +15,9 @@ pub(crate) fn execution(error: &ExecutionError) -> Error {
             | DbError::ReadTimeout { .. }
             | DbError::WriteTimeout { .. }
             | DbError::ReadFailure { .. }
-            | DbError::WriteFailure { .. } => Error::Unreachable(reason),
+            | DbError::WriteFailure { .. }
+            // Among others what a server answers about a table that it has not heard of yet.
+            | DbError::ServerError => Error::Unreachable(reason),
             DbError::Unauthorized => Error::ReadOnly(reason),
             _ => Error::Other(reason),
         },

@@ -91,16 +91,17 @@ pub(super) async fn keyspace(session: &Session, name: &str, replication: u8, opt
 /// Brings the keyspace in use to the newest schema.
 pub(super) async fn migrate(session: &Session, keyspace: &str, migrations: &[Migration]) -> Result<(), Error> {
     let (me, begin) = (Uuid::now_v7(), Instant::now());
+    let mut failing = None;
     loop {
         match step(session, keyspace, migrations, me).await {
             Ok(true) => return Ok(()),
             Ok(false) if begin.elapsed() > WAIT_MAX => {
                 return Err(Error::Unreachable("another node has been migrating the schema for too long".into()));
             }
+            Ok(false) => failing = None,
             // A server that has not heard of a table yet fails to answer about it.
-            Err(Error::Unreachable(_)) if begin.elapsed() < SPREAD_MAX => {}
+            Err(Error::Unreachable(_)) if failing.get_or_insert_with(Instant::now).elapsed() < SPREAD_MAX => {}
             Err(error) => return Err(error),
-            Ok(false) => {}
         }
         step_aside().await;
     }
