@@ -6,7 +6,8 @@ WEIR := target/release/weir
 BUILD_PACKAGES := build-essential pkg-config libgstreamer1.0-dev libgstreamer-plugins-base1.0-dev \
 	gstreamer1.0-plugins-base gstreamer1.0-plugins-good gstreamer1.0-plugins-bad gstreamer1.0-plugins-ugly gstreamer1.0-libav
 TEST_PACKAGES := ffmpeg chromium fonts-dejavu-core gstreamer1.0-tools nginx-light curl openssl \
-	iproute2 iputils-ping openjdk-17-jre-headless maven python3-venv gstreamer1.0-nice libgstreamer-plugins-bad1.0-dev
+	iproute2 iputils-ping openjdk-17-jre-headless maven python3-venv gstreamer1.0-nice libgstreamer-plugins-bad1.0-dev \
+	redis-server redis-sentinel
 BENCH_PACKAGES := ffmpeg nginx-light libnginx-mod-rtmp util-linux
 
 .PHONY: help run demo build web test check fmt lint fuzz bench need-build need-node need-test need-bench

@@ -1,23 +1,13 @@
 //! Apache Cassandra, started by `tests/services/cassandra`: a real CQL server, one node or several.
 
-use std::{
-    io::{BufRead, BufReader, Write},
-    path::Path,
-    process::{Child, ChildStdin, ChildStdout, Command, Stdio},
-    sync::{Mutex, OnceLock},
-};
+use std::sync::OnceLock;
+
+use crate::service::Service;
 
 /// A running cluster. Its nodes end when this is dropped, or with the process, however it ends.
 pub struct Cassandra {
-    pipes: Mutex<Pipes>,
+    service: Service,
     nodes: Vec<String>,
-}
-
-struct Pipes {
-    child: Child,
-    /// Closing it ends the cluster.
-    commands: Option<ChildStdin>,
-    answers: BufReader<ChildStdout>,
 }
 
 impl Cassandra {
@@ -27,20 +17,8 @@ impl Cassandra {
     /// When it cannot be started.
     #[must_use]
     pub fn start(nodes: usize) -> Self {
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../services/cassandra");
-        let mut child = Command::new(script)
-            .arg(nodes.to_string())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("the script starts");
-        let commands = child.stdin.take();
-        let answers = BufReader::new(child.stdout.take().expect("piped"));
-        let mut pipes = Pipes { child, commands, answers };
-        let ready = pipes.answer();
-        let nodes = ready.strip_prefix("ready ").unwrap_or_else(|| panic!("no Cassandra: {ready:?}"));
-        let nodes = nodes.split(',').map(str::to_owned).collect();
-        Self { pipes: Mutex::new(pipes), nodes }
+        let (service, nodes) = Service::start("cassandra", &nodes.to_string());
+        Self { service, nodes }
     }
 
     /// One node for all tests of this process; started by the first who asks. Blocks like [`Self::start`].
@@ -57,35 +35,11 @@ impl Cassandra {
 
     /// Ends a node at once, as a crash would. The first is number 1.
     pub fn kill(&self, node: usize) {
-        self.command(&format!("kill {node}"), &format!("killed {node}"));
+        self.service.command(&format!("kill {node}"), &format!("killed {node}"));
     }
 
     /// Starts a killed node again with what it had, and waits until every node sees every other.
     pub fn revive(&self, node: usize) {
-        self.command(&format!("start {node}"), &format!("started {node}"));
-    }
-
-    fn command(&self, command: &str, answer: &str) {
-        let mut pipes = self.pipes.lock().expect("no one panics while holding it");
-        let commands = pipes.commands.as_mut().expect("open until dropped");
-        writeln!(commands, "{command}").expect("the script listens");
-        assert_eq!(pipes.answer(), answer);
-    }
-}
-
-impl Pipes {
-    fn answer(&mut self) -> String {
-        let mut line = String::new();
-        self.answers.read_line(&mut line).expect("the script answers");
-        line.trim_end().to_owned()
-    }
-}
-
-impl Drop for Cassandra {
-    fn drop(&mut self) {
-        if let Ok(pipes) = self.pipes.get_mut() {
-            drop(pipes.commands.take());
-            let _ = pipes.child.wait();
-        }
+        self.service.command(&format!("start {node}"), &format!("started {node}"));
     }
 }
