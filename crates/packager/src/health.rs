@@ -36,41 +36,52 @@ pub struct Report {
     pub waits_for_keyframe: bool,
 }
 
+/// One thing the streamer should hear.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advice {
+    /// What it is about: stable, so that programs can say it in other words.
+    pub subject: &'static str,
+    /// A sentence.
+    pub text: String,
+}
+
 impl Report {
-    /// Advice for the streamer, one sentence each; none when all is well.
+    /// Advice for the streamer; none when all is well.
     #[must_use]
-    pub fn advice(&self) -> Vec<String> {
+    pub fn advice(&self) -> Vec<Advice> {
         let mut advice = Vec::new();
+        let mut say = |subject, text: String| advice.push(Advice { subject, text });
         let seconds = self.keyframe_interval.unwrap_or_default().as_secs_f64();
         if self.waits_for_keyframe {
-            advice.push("No keyframe has come yet: nothing can be shown before one does.".to_owned());
+            say("no-keyframe", "No keyframe has come yet: nothing can be shown before one does.".to_owned());
         }
         if self.keyframes_too_far {
-            advice.push(format!(
+            let text = format!(
                 "Keyframes are {seconds:.1} s apart, further than a segment may be long: viewers start late and see \
                  errors when they join. Set the keyframe interval to 2 s."
-            ));
+            );
+            say("keyframes-too-far", text);
         } else if self.keyframes_far {
-            advice.push(format!(
+            let text = format!(
                 "Keyframes are {seconds:.1} s apart: viewers wait that long for the first picture. Set the keyframe \
                  interval to 2 s."
-            ));
+            );
+            say("keyframes-far", text);
         }
         if self.variable_frame_rate {
-            advice.push("The frame rate varies: set a constant one for an even latency.".to_owned());
+            say("frame-rate", "The frame rate varies: set a constant one for an even latency.".to_owned());
         }
         if self.b_frames {
-            advice.push(
-                "B-frames delay the picture by a few frames, and cost viewers over WebRTC a conversion: set B-frames to 0, \
-                 or the encoder's tune to zero latency."
-                    .to_owned(),
-            );
+            let text = "B-frames delay the picture by a few frames, and cost viewers over WebRTC a conversion: set \
+                        B-frames to 0, or the encoder's tune to zero latency.";
+            say("b-frames", text.to_owned());
         }
         if self.clock_jumps > 0 {
-            advice.push(format!("The encoder's clock jumped {} times: viewers saw a break.", self.clock_jumps));
+            let text = format!("The encoder's clock jumped {} times: viewers saw a break.", self.clock_jumps);
+            say("clock-jumps", text);
         }
         if self.skips > 0 {
-            advice.push(format!("The server was too slow and skipped frames {} times.", self.skips));
+            say("skips", format!("The server was too slow and skipped frames {} times.", self.skips));
         }
         advice
     }
@@ -96,7 +107,7 @@ impl Health {
         let after = (report.keyframes_far, report.variable_frame_rate, report.clock_jumps > 0, report.skips > 0);
         if before != after {
             for advice in report.advice() {
-                warn!("{advice}");
+                warn!("{}", advice.text);
             }
         }
     }
@@ -108,13 +119,15 @@ mod tests {
 
     #[test]
     fn a_good_stream_hears_nothing() {
-        assert_eq!(Report::default().advice(), Vec::<String>::new());
+        assert_eq!(Report::default().advice(), vec![]);
     }
 
     #[test]
     fn far_keyframes_are_told_with_their_distance() {
         let report =
             Report { keyframe_interval: Some(Duration::from_secs(4)), keyframes_far: true, ..Report::default() };
-        assert!(report.advice()[0].starts_with("Keyframes are 4.0 s apart"));
+        let [advice] = &report.advice()[..] else { panic!("one piece of advice") };
+        assert_eq!(advice.subject, "keyframes-far");
+        assert!(advice.text.starts_with("Keyframes are 4.0 s apart"));
     }
 }

@@ -53,7 +53,8 @@ impl Running {
             let report = entry.as_ref().map(|entry| entry.stream.health()).unwrap_or_default();
             (report, entry.and_then(|entry| entry.bitrate(live)))
         };
-        let advice = report.advice().into_iter().map(|text| HealthMessage { subject: "stream".into(), text });
+        let advice = report.advice().into_iter();
+        let advice = advice.map(|advice| HealthMessage { subject: advice.subject.into(), text: advice.text });
         let notices = live.notices().into_iter();
         let notices = notices.map(|notice| HealthMessage { subject: notice.subject.into(), text: notice.text.into() });
         HealthInfo {
