@@ -108,8 +108,20 @@ struct Viewer<'a> {
 struct Arrived {
     /// When it was read.
     read: Instant,
-    /// When the kernel had it for this socket, in nanoseconds since 1970, where the kernel tells.
-    socket_nanos: Option<u64>,
+    /// When the kernel had it for this socket, which browsers tell the server as well.
+    at: Instant,
+    /// The same in nanoseconds since 1970.
+    at_nanos: u64,
+}
+
+impl Arrived {
+    fn of(meta: &RecvMeta) -> Self {
+        let (read, read_nanos) = (Instant::now(), stamp::now_nanos());
+        // A kernel that tells no time: it has only just come.
+        let at_nanos = meta.timestamp.map_or(read_nanos, |since_1970| since_1970.as_nanos() as u64);
+        let waited = Duration::from_nanos(read_nanos.saturating_sub(at_nanos));
+        Self { read, at: read.checked_sub(waited).unwrap_or(read), at_nanos }
+    }
 }
 
 /// The picture whose packets are coming.
@@ -193,10 +205,7 @@ impl Viewer<'_> {
                     Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => continue,
                     Err(error) => return Err(error),
                 }
-                let arrived = Arrived {
-                    read: Instant::now(),
-                    socket_nanos: meta[0].timestamp.map(|since_1970| since_1970.as_nanos() as u64),
-                };
+                let arrived = Arrived::of(&meta[0]);
                 for datagram in burst[..meta[0].len].chunks(meta[0].stride.max(1)) {
                     packets += self.datagram(arrived, datagram, picture);
                 }
@@ -210,7 +219,7 @@ impl Viewer<'_> {
             self.transport.receive(now, self.path, datagram);
             return 0;
         };
-        let lost = self.feedback.packet(now, header.ssrc, header.seq, header.transport_seq);
+        let lost = self.feedback.packet(arrived.at, header.ssrc, header.seq, header.transport_seq);
         self.watch.tally.borrow_mut().packet(datagram.len(), lost);
         if self.measured {
             self.measure(arrived, datagram, &header, picture);
@@ -228,8 +237,7 @@ impl Viewer<'_> {
             && let Some(sent) = picture.sent_nanos.take()
         {
             let age = |nanos: u64| Duration::from_nanos(nanos.saturating_sub(sent));
-            let read = stamp::now_nanos();
-            self.watch.tally.borrow_mut().picture(age(arrived.socket_nanos.unwrap_or(read)), age(read));
+            self.watch.tally.borrow_mut().picture(age(arrived.at_nanos), age(stamp::now_nanos()));
         }
     }
 }

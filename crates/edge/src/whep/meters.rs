@@ -15,6 +15,8 @@ pub(super) struct Meters {
     pub(super) refused: Counter,
     /// Video frames that did not go to a viewer whose link, or whose shard, was behind.
     pub(super) skipped: Counter,
+    /// Video frames that went to a viewer at the pace of its link, not at once.
+    pub(super) paced: Counter,
     /// Keyframes that publishers were asked for.
     pub(super) keyframes: Counter,
     /// Packets that were sent again.
@@ -32,6 +34,11 @@ impl Meters {
             "Video frames left out for viewers that were behind"
         );
         describe_counter!(
+            "weir_whep_paced_frames_total",
+            Unit::Count,
+            "Video frames that went to viewers at the pace of their links, not at once"
+        );
+        describe_counter!(
             "weir_whep_keyframe_requests_total",
             Unit::Count,
             "Keyframes that viewers over WebRTC had publishers asked for"
@@ -44,6 +51,7 @@ impl Meters {
             accepted: requests("accepted"),
             refused: requests("refused"),
             skipped: counter!("weir_whep_skipped_frames_total"),
+            paced: counter!("weir_whep_paced_frames_total"),
             keyframes: counter!("weir_whep_keyframe_requests_total"),
             repeated: counter!("weir_whep_retransmissions_total"),
         }

@@ -351,6 +351,7 @@ impl Viewer {
         let stats = session.sender.stats();
         let before = std::mem::replace(&mut session.counted, stats);
         self.meters.skipped.increment(stats.skipped_frames.saturating_sub(before.skipped_frames));
+        self.meters.paced.increment(stats.paced_frames.saturating_sub(before.paced_frames));
         self.meters.repeated.increment(stats.retransmissions.saturating_sub(before.retransmissions));
     }
 }

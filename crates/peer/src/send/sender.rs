@@ -77,6 +77,8 @@ pub struct Stats {
     pub refused_retransmissions: u64,
     /// Video frames that were left out because the viewer's link was behind.
     pub skipped_frames: u64,
+    /// Video frames that were not sent at once, but at the pace of the viewer's link.
+    pub paced_frames: u64,
     /// Changes of the video layer, the first one included.
     pub switches: u64,
     /// Round trip by the viewer's last report, in microseconds; 0 while unknown.
@@ -170,6 +172,7 @@ impl Sender {
         if packets.is_video() {
             let at_once = self.pacer.is_empty() && self.has_headroom(packets.len());
             if self.enqueue(packets, place) {
+                self.outbound.stats.paced_frames += u64::from(!at_once);
                 self.drain(wire, at_once);
             }
         } else {
