@@ -14,7 +14,7 @@ export interface Channel {
 }
 
 /** A page of a list; `next` asks for the page after it. */
-interface Page<T> {
+export interface Page<T> {
   items: T[];
   next: string | null;
 }
@@ -43,10 +43,9 @@ export interface ChannelSettings {
   language: string;
   visibility: (typeof VISIBILITIES)[number];
   latency: (typeof LATENCIES)[number];
+  /** What a second publisher gets. */
+  conflict: (typeof CONFLICTS)[number];
 }
-
-/** What changes; the policy for a second publisher can be set, but is not shown. */
-export type ChannelChange = Partial<ChannelSettings> & { conflict?: (typeof CONFLICTS)[number] };
 
 /** One's own channel, and the version of its settings. */
 export function ownChannel(by: Caller, name: string): Promise<Answer<ChannelSettings>> {
@@ -57,7 +56,7 @@ export function ownChannel(by: Caller, name: string): Promise<Answer<ChannelSett
 export function changeChannel(
   by: Caller,
   name: string,
-  change: ChannelChange,
+  change: Partial<ChannelSettings>,
   version: string | null,
 ): Promise<Answer<ChannelSettings>> {
   return by.call(`/api/v1/channels/${encodeURIComponent(name)}`, {

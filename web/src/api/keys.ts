@@ -25,13 +25,21 @@ export async function keys(by: Caller): Promise<StreamKey[]> {
   return (await by.call<{ items: StreamKey[] }>("/api/v1/me/keys")).value.items;
 }
 
-/** Makes a key of one's own channel. */
-export async function makeKey(by: Caller, name: string): Promise<MadeKey> {
-  const body = name === "" ? {} : { name };
+/** Makes a key of one's own channel, which counts until a time if one is given. */
+export async function makeKey(
+  by: Caller,
+  name: string,
+  until: Date | null = null,
+): Promise<MadeKey> {
+  const body = {
+    ...(name === "" ? {} : { name }),
+    ...(until === null ? {} : { expires_at: until.toISOString() }),
+  };
   return (await by.call<MadeKey>("/api/v1/me/keys", { method: "POST", body })).value;
 }
 
-/** Revokes a key; whoever publishes with it is cut. */
+/** Revokes a key; whoever publishes with it is cut. Goes on when the page is left. */
 export async function revokeKey(by: Caller, id: string): Promise<void> {
-  await by.call(`/api/v1/me/keys/${encodeURIComponent(id)}`, { method: "DELETE" });
+  const asked = { method: "DELETE", keepalive: true } as const;
+  await by.call(`/api/v1/me/keys/${encodeURIComponent(id)}`, asked);
 }

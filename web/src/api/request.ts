@@ -20,11 +20,13 @@ export class Problem extends Error {
 
 /** What is asked beyond an address. */
 export interface Asked {
-  method?: "GET" | "POST" | "PATCH" | "DELETE";
+  method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   headers?: Record<string, string>;
   /** Sent as JSON. */
   body?: unknown;
   signal?: AbortSignal;
+  /** Goes on when the page is left. */
+  keepalive?: boolean;
 }
 
 /** An answer, and the version of what it shows (`ETag`) where it has one. */
@@ -44,6 +46,7 @@ export async function ask<T>(path: string, asked: Asked = {}): Promise<Answer<T>
       method: asked.method ?? "GET",
       headers,
       body: asked.body === undefined ? null : JSON.stringify(asked.body),
+      keepalive: asked.keepalive ?? false,
       signal: asked.signal ? AbortSignal.any([asked.signal, timeout]) : timeout,
     });
     if (response.ok) {
