@@ -6,14 +6,15 @@ use std::{collections::BTreeSet, fs, path::PathBuf};
 const ARROWS: &[(&str, &[&str])] = &[
     ("identity", &[]),
     ("supervise", &[]),
+    ("redis", &[]),
     ("media", &["identity"]),
     ("hls", &["media", "identity"]),
     ("peer", &["media", "identity"]),
     ("ingest", &["peer", "media", "identity", "supervise"]),
     ("packager", &["hls", "media", "identity", "supervise"]),
     ("edge", &["hls", "peer", "media", "identity", "supervise"]),
-    ("control", &["identity"]),
-    ("server", &["identity", "supervise", "media", "hls", "peer", "ingest", "packager", "edge", "control"]),
+    ("control", &["identity", "redis"]),
+    ("server", &["identity", "supervise", "redis", "media", "hls", "peer", "ingest", "packager", "edge", "control"]),
 ];
 
 /// Libraries that only one crate may name, so that their types stay home.
