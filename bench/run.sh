@@ -6,6 +6,7 @@
 #   BENCH_VIEWERS     numbers of viewers, rising; one publisher
 #   BENCH_REALTIME    numbers of viewers over WebRTC, rising; one publisher with Opus; servers that have it
 #   BENCH_PUBLISHERS  numbers of publishers, rising; no viewers
+#   BENCH_API         for how many seconds each route of the API is asked, beside a bare one; servers that have it
 #   BENCH_SECONDS     how long each is measured
 #   BENCH_OUT         where results go
 set -euo pipefail
@@ -15,6 +16,7 @@ servers=${BENCH_SERVERS:-"weir nginx-rtmp"}
 viewers=${BENCH_VIEWERS:-"100 400 800"}
 realtime=${BENCH_REALTIME-"100 300"}
 publishers=${BENCH_PUBLISHERS-"50 150"}
+api=${BENCH_API-5}
 seconds=${BENCH_SECONDS:-10}
 out=${BENCH_OUT:-bench/out}
 weir=$PWD/target/release/weir
@@ -76,6 +78,7 @@ start_weir() {
     publish_url="rtmp://127.0.0.1:$rtmp/live/bench-key-{i}"
     watch_url="http://127.0.0.1:$http/live/bench_0/index.m3u8"
     whep_url="http://127.0.0.1:$http/whep/bench_0"
+    api_url="http://127.0.0.1:$http"
 }
 
 start_nginx_rtmp() {
@@ -90,7 +93,7 @@ start_nginx_rtmp() {
     started+=("$server")
     publish_url="rtmp://127.0.0.1:$rtmp/live/bench-key-{i}"
     watch_url="http://127.0.0.1:$http/live/bench-key-0.m3u8"
-    whep_url=
+    whep_url='' api_url=''
     # It answers 404 as soon as it listens.
     until curl -so /dev/null "http://127.0.0.1:$http/"; do sleep 0.1; done
 }
@@ -143,6 +146,24 @@ for label in $servers; do
             --warmup 15 --out "$out/$label-publishers-$count.json" >/dev/null
         stop
     done
+
+    if [ -n "$api" ] && [ -n "$api_url" ]; then
+        echo "   callers of the API" >&2
+        rm -rf "${work:?}"/*
+        # Counted, and never used up.
+        for limit in REGISTRATIONS LOGINS WRITES READS ANONYMOUS; do
+            export "WEIR__LIMITS__${limit}_PER_MINUTE=4000000000"
+        done
+        "start_${label//-/_}"
+        bare_at=127.0.0.1:$(free_port)
+        "${on_server[@]}" "$bench" bare --listen "$bare_at" >/dev/null &
+        bare=$!
+        started+=("$bare")
+        wait_for "the bare route" "http://$bare_at/api/v1/channels/bench"
+        "${on_load[@]}" "$bench" api --url "$api_url" --bare-url "http://$bare_at" --bare-pid "$bare" --label "$label" \
+            --server-pid "$server" --seconds "$api" --out "$out/$label-api.json" >/dev/null
+        stop
+    fi
 done
 
 "$bench" report "$out"

@@ -1,10 +1,13 @@
 //! Load clients that speak to any server, ours or a peer, and the comparison that is drawn from their results.
 //!
-//! Read [`publish`] (RTMP publishers from one file), [`hls`] and [`whep`] (viewers), [`cost`] (what a server spent meanwhile),
-//! [`report`] (table and plots). Each run has one thread, so that pinning it to a core says what the load itself costs.
+//! Read [`publish`] (RTMP publishers from one file), [`hls`] and [`whep`] (viewers), [`api`] (callers), [`cost`] (what a
+//! server spent meanwhile), [`report`] (table and plots). Each run has one thread, so that pinning it to a core says what the load itself costs.
 
+mod api;
+mod bare;
 mod cost;
 mod hls;
+mod http;
 mod publish;
 mod quantiles;
 mod report;
@@ -33,6 +36,10 @@ enum Command {
     Hls(hls::Arguments),
     /// WHEP viewers
     Whep(whep::Arguments),
+    /// Callers of the API
+    Api(api::Arguments),
+    /// Serves one axum route, to compare with
+    Bare(bare::Arguments),
     /// Prints results as a table, and draws them
     Report(report::Arguments),
     /// Makes the file that a publisher of 720p30 with 2.5 Mbit/s sends, and prints its path (needs ffmpeg)
@@ -48,6 +55,8 @@ fn main() -> ExitCode {
         Command::Publish(arguments) => in_one_thread(publish::run(arguments)),
         Command::Hls(arguments) => in_one_thread(hls::run(arguments)),
         Command::Whep(arguments) => in_one_thread(whep::run(arguments)),
+        Command::Api(arguments) => in_one_thread(api::run(arguments)),
+        Command::Bare(arguments) => bare::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Fixture { opus } => {
             let path = if opus { weir_testkit::media::streamer_opus() } else { weir_testkit::media::streamer(false) };

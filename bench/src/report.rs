@@ -5,7 +5,7 @@ mod plot;
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
 
 use self::plot::{Plot, Series};
-use crate::{Failure, hls, publish, whep};
+use crate::{Failure, api, hls, publish, whep};
 
 /// What to report.
 #[derive(clap::Args)]
@@ -18,7 +18,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
-    let (mut viewers, mut realtime, mut publishers) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut viewers, mut realtime, mut publishers, mut callers) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for entry in fs::read_dir(&arguments.folder)? {
         let path = entry?.path();
         if path.extension().is_none_or(|extension| extension != "json") {
@@ -31,6 +31,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             publishers.push(outcome);
         } else if let Ok(outcome) = serde_json::from_slice::<whep::Outcome>(&text) {
             realtime.push(outcome);
+        } else if let Ok(outcome) = serde_json::from_slice::<api::Outcome>(&text) {
+            callers.push(outcome);
         } else {
             eprintln!("not a result: {}", path.display());
         }
@@ -39,7 +41,15 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     realtime.sort_by(|a, b| (&a.label, a.viewers).cmp(&(&b.label, b.viewers)));
     publishers.sort_by(|a, b| (&a.label, a.publishers).cmp(&(&b.label, b.publishers)));
 
-    let tables = [viewer_table(&viewers), realtime_table(&realtime), publisher_table(&publishers)];
+    callers.sort_by(|a, b| a.label.cmp(&b.label));
+
+    let tables = [
+        viewer_table(&viewers),
+        realtime_table(&realtime),
+        publisher_table(&publishers),
+        route_table(&callers),
+        token_table(&callers),
+    ];
     for table in tables.iter().filter(|table| table.len() > 1) {
         println!("{}", in_columns(table));
     }
@@ -178,6 +188,47 @@ fn publisher_table(outcomes: &[publish::Outcome]) -> Table {
         ]
     };
     table(&heading, outcomes.iter().map(row))
+}
+
+fn route_table(outcomes: &[api::Outcome]) -> Table {
+    let heading = [
+        "API of",
+        "route",
+        "connections",
+        "requests/s",
+        "requests/core",
+        "core-µs/request",
+        "p50",
+        "p99 ms",
+        "errors",
+        "load core",
+        "others",
+    ];
+    let row = |label: &str, route: &api::Route| {
+        vec![
+            label.to_owned(),
+            route.name.clone(),
+            route.connections.to_string(),
+            format!("{:.0}", route.requests_per_second),
+            or_dash(route.requests_a_core.map(|requests| format!("{requests:.0}"))),
+            or_dash(route.cpu_us.map(|cost| format!("{cost:.1}"))),
+            format!("{:.2}", route.latency_ms.p50),
+            format!("{:.2}", route.latency_ms.p99),
+            route.errors.values().sum::<u64>().to_string(),
+            format!("{:.0} %", route.load_cores * 100.0),
+            format!("{:.0} %", route.other_cores * 100.0),
+        ]
+    };
+    let rows = outcomes.iter().flat_map(|outcome| outcome.routes.iter().map(|route| row(&outcome.label, route)));
+    table(&heading, rows)
+}
+
+fn token_table(outcomes: &[api::Outcome]) -> Table {
+    let row = |outcome: &api::Outcome| {
+        let share = or_dash(outcome.token_percent.map(|percent| format!("{percent:.1} %")));
+        vec![outcome.label.clone(), share, format!("{:.1}", outcome.first_check_us)]
+    };
+    table(&["token check of", "of a channel read", "signature, µs"], outcomes.iter().map(row))
 }
 
 fn table(heading: &[&str], rows: impl Iterator<Item = Vec<String>>) -> Table {

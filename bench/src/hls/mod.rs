@@ -1,8 +1,7 @@
 //! HLS viewers of any server.
 //!
-//! Read [`viewer`] first (what one does), then [`playlist`] and [`http`] (how, cheaply), [`ts`] and [`tally`].
+//! Read [`viewer`] first (what one does), then [`playlist`] and [`crate::http`] (how, cheaply), [`ts`] and [`tally`].
 
-mod http;
 mod playlist;
 mod tally;
 mod ts;
@@ -16,10 +15,11 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use self::{http::Want, tally::Tally, viewer::Watch};
+use self::{tally::Tally, viewer::Watch};
 use crate::{
     Failure,
     cost::{Cost, Snapshot, machine_seconds},
+    http::Want,
     quantiles::Quantiles,
 };
 

@@ -15,11 +15,11 @@ use tokio::time::sleep;
 use weir_testkit::stamp::{self, Stamp};
 
 use super::{
-    http::{Connection, Error, Want},
     playlist::{self, Media},
     tally::Tally,
     ts,
 };
+use crate::http::{Connection, Error, Want};
 
 /// How long a viewer rests after an error, and at most in a row before it leaves.
 const REST: Duration = Duration::from_millis(500);

@@ -77,7 +77,22 @@ impl Connection {
 
     /// Asks for `path`, with query, and waits for the whole answer.
     pub(crate) async fn get(&mut self, path: &str, want: Want) -> Result<Answer, Error> {
-        match timeout(PATIENCE, self.exchange(path, want)).await {
+        self.request.clear();
+        for part in ["GET ", path, " HTTP/1.1\r\nHost: ", &self.host, "\r\n\r\n"] {
+            self.request.extend_from_slice(part.as_bytes());
+        }
+        self.patiently(want).await
+    }
+
+    /// Sends a request as it is written, head and body, and waits for the whole answer.
+    pub(crate) async fn send(&mut self, request: &[u8], want: Want) -> Result<Answer, Error> {
+        self.request.clear();
+        self.request.extend_from_slice(request);
+        self.patiently(want).await
+    }
+
+    async fn patiently(&mut self, want: Want) -> Result<Answer, Error> {
+        match timeout(PATIENCE, self.exchange(want)).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
                 self.stream = None;
@@ -90,11 +105,7 @@ impl Connection {
         }
     }
 
-    async fn exchange(&mut self, path: &str, want: Want) -> Result<Answer, Error> {
-        self.request.clear();
-        for part in ["GET ", path, " HTTP/1.1\r\nHost: ", &self.host, "\r\n\r\n"] {
-            self.request.extend_from_slice(part.as_bytes());
-        }
+    async fn exchange(&mut self, want: Want) -> Result<Answer, Error> {
         let reused = self.stream.is_some();
         match self.send_and_read_head().await {
             // The server may close an idle connection whenever it likes.
