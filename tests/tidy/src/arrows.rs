@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::PathBuf};
 
-/// Who may use whom. Siblings (ingest, packager, edge, control) never import each other; only the server sees all.
+/// Who may use whom. Siblings (ingest, packager, edge, chat, control) never import each other; only the server sees all.
 const ARROWS: &[(&str, &[&str])] = &[
     ("identity", &[]),
     ("supervise", &[]),
@@ -13,8 +13,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("ingest", &["peer", "media", "identity", "supervise"]),
     ("packager", &["hls", "media", "identity", "supervise"]),
     ("edge", &["hls", "peer", "media", "identity", "supervise"]),
+    ("chat", &["identity", "redis"]),
     ("control", &["identity", "redis"]),
-    ("server", &["identity", "supervise", "redis", "media", "hls", "peer", "ingest", "packager", "edge", "control"]),
+    (
+        "server",
+        &["identity", "supervise", "redis", "media", "hls", "peer", "ingest", "packager", "edge", "chat", "control"],
+    ),
 ];
 
 /// Libraries that only one crate may name, so that their types stay home.
@@ -26,9 +30,12 @@ const OWNERS: &[(&str, &str)] = &[
     ("jsonwebtoken", "identity"),
     ("rml_rtmp", "ingest"),
     ("rml_amf0", "ingest"),
+    ("tungstenite", "chat"),
     ("rusqlite", "control"),
     ("scylla", "control"),
     ("argon2", "control"),
+    ("openidconnect", "control"),
+    ("reqwest", "control"),
     ("metrics-exporter-prometheus", "server"),
     ("clap", "server"),
 ];

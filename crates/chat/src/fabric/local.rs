@@ -1,0 +1,176 @@
+//! The fabric of one node: its rooms' logs in memory.
+//!
+//! A room that nobody is in keeps its log for a while, so that whoever comes back misses nothing and says nothing twice.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use parking_lot::Mutex;
+use uuid::Uuid;
+use weir_identity::ChannelId;
+
+use super::{Answer, Delivery, Done, Down, Fabric, Opened, Signal, Sink};
+use crate::room::{
+    Entry, Event, Settings,
+    event::Message,
+    log::{Log, SAID_ONCE_FOR, Terms},
+};
+
+/// How long an empty room is kept.
+const KEPT_FOR: Duration = SAID_ONCE_FOR;
+/// How often empty rooms are looked for.
+const SWEPT_EVERY: Duration = Duration::from_secs(30);
+/// Most rooms that are kept while nobody is in them; the longest empty go first.
+const EMPTY_ROOMS_MAX: usize = 10_000;
+
+/// The fabric.
+pub struct Local {
+    rooms: Mutex<HashMap<ChannelId, Arc<Mutex<Room>>>>,
+    swept: Mutex<Instant>,
+    entries_max: usize,
+}
+
+struct Room {
+    log: Log,
+    settings: Settings,
+    pinned: Option<Message>,
+    sinks: Vec<Sink>,
+    /// Since when nobody hears of it.
+    left: Instant,
+}
+
+impl Local {
+    /// A fabric that keeps the last `entries_max` entries of each room.
+    #[must_use]
+    pub fn new(entries_max: usize) -> Self {
+        Self { rooms: Mutex::default(), swept: Mutex::new(Instant::now()), entries_max }
+    }
+
+    fn room(&self, room: ChannelId) -> Arc<Mutex<Room>> {
+        let begin = || {
+            let epoch = Uuid::now_v7().simple().to_string();
+            Arc::new(Mutex::new(Room {
+                log: Log::new(&epoch, self.entries_max),
+                settings: Settings::default(),
+                pinned: None,
+                sinks: Vec::new(),
+                left: Instant::now(),
+            }))
+        };
+        self.rooms.lock().entry(room).or_insert_with(begin).clone()
+    }
+
+    /// Lets go of rooms that have been empty for long.
+    fn sweep(&self) {
+        {
+            let mut swept = self.swept.lock();
+            if swept.elapsed() < SWEPT_EVERY {
+                return;
+            }
+            *swept = Instant::now();
+        }
+        let mut rooms = self.rooms.lock();
+        let empty_since = |room: &Mutex<Room>| {
+            let room = room.lock();
+            room.sinks.is_empty().then_some(room.left)
+        };
+        rooms.retain(|_, room| empty_since(room).is_none_or(|left| left.elapsed() < KEPT_FOR));
+        let mut empty: Vec<_> =
+            rooms.iter().filter_map(|(id, room)| empty_since(room).map(|left| (left, *id))).collect();
+        if empty.len() > EMPTY_ROOMS_MAX {
+            empty.sort_unstable();
+            let many = empty.len() - EMPTY_ROOMS_MAX;
+            for (_, id) in empty.drain(..many) {
+                rooms.remove(&id);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Local {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Local").field("rooms", &self.rooms.lock().len()).finish_non_exhaustive()
+    }
+}
+
+impl Room {
+    fn opened(&self) -> Opened {
+        Opened {
+            epoch: self.log.epoch().clone(),
+            head: self.log.head(),
+            recent: self.log.last(usize::MAX),
+            settings: self.settings.clone(),
+            pinned: self.pinned.clone(),
+        }
+    }
+
+    fn tell(&self, delivery: &Delivery) {
+        for sink in &self.sinks {
+            sink(delivery.clone());
+        }
+    }
+}
+
+impl Fabric for Local {
+    fn open(&self, room: ChannelId, sink: Sink) -> Answer<'_, Result<Opened, Down>> {
+        self.sweep();
+        let room = self.room(room);
+        let mut room = room.lock();
+        room.sinks.push(sink);
+        let opened = room.opened();
+        Box::pin(std::future::ready(Ok(opened)))
+    }
+
+    fn close(&self, room: ChannelId, sink: &Sink) {
+        {
+            let room = self.room(room);
+            let mut room = room.lock();
+            room.sinks.retain(|other| !Arc::ptr_eq(other, sink));
+            room.left = Instant::now();
+        }
+        self.sweep();
+    }
+
+    fn append(&self, room: ChannelId, event: Event, terms: Terms, done: Done) {
+        let room = self.room(room);
+        let mut room = room.lock();
+        let (taken, entry) = room.log.append(event, &terms, Timestamp::now());
+        if let Some(entry) = entry {
+            if let Event::Pinned { message, .. } = &entry.event {
+                room.pinned = message.as_deref().cloned();
+            }
+            // Under the lock, so that everybody hears in order.
+            room.tell(&Delivery::Entry(entry));
+        }
+        drop(room);
+        done(Ok(taken));
+    }
+
+    fn signal(&self, room: ChannelId, signal: Signal) {
+        let room = self.room(room);
+        let mut room = room.lock();
+        if let Signal::Settings(settings) = &signal {
+            room.settings = settings.clone();
+        }
+        room.tell(&Delivery::Signal(signal));
+    }
+
+    fn since<'a>(
+        &'a self,
+        room: ChannelId,
+        epoch: &'a str,
+        offset: u64,
+        limit: usize,
+    ) -> Answer<'a, Result<Option<Vec<Arc<Entry>>>, Down>> {
+        let room = self.room(room);
+        let room = room.lock();
+        let same = &**room.log.epoch() == epoch;
+        let entries = if same { room.log.since(offset, limit) } else { None };
+        Box::pin(std::future::ready(Ok(entries)))
+    }
+}

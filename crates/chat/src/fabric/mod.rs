@@ -1,0 +1,107 @@
+//! What keeps the rooms of several nodes one: an order, what was said, and a way to everybody.
+//!
+//! A room appends to the fabric and hears from it; what it hears, itself included, is what it tells. [`local`] is the
+//! fabric of one node. Whatever a fabric does, [`crate::room::log`] says how it comes out.
+
+pub mod local;
+
+use std::{fmt, sync::Arc};
+
+use serde::{Deserialize, Serialize};
+use weir_identity::{AccountId, ChannelId};
+
+pub use crate::gate::Answer;
+use crate::{
+    room::{
+        Entry, Event, Settings,
+        event::Message,
+        log::{Taken, Terms},
+        rules::Sentence,
+    },
+    wire::outbound::Danmaku,
+};
+pub use local::Local;
+
+/// The fabric does not answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the other nodes cannot be reached")]
+pub struct Down;
+
+/// How a room is when a node begins to hear of it.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    /// What its offsets count in.
+    pub epoch: Arc<str>,
+    /// The last offset.
+    pub head: u64,
+    /// The last entries, up to the head, without holes.
+    pub recent: Vec<Arc<Entry>>,
+    /// What moderators set.
+    pub settings: Settings,
+    /// What is pinned.
+    pub pinned: Option<Message>,
+}
+
+/// What rooms tell each other that takes no offset: who was not there does not miss it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Signal {
+    /// A comment over the picture.
+    Danmaku(Danmaku),
+    /// Moderators set something. The fabric keeps it.
+    Settings(Settings),
+    /// Somebody is banned, or not any more.
+    Sentence {
+        /// Who.
+        account: AccountId,
+        /// How.
+        sentence: Option<Sentence>,
+    },
+    /// So many are there on a node.
+    Presence {
+        /// Which node.
+        node: u64,
+        /// So many.
+        count: u64,
+    },
+}
+
+/// What a room hears.
+#[derive(Debug, Clone)]
+pub enum Delivery {
+    /// Something happened. Entries may come twice, in any order, or not at all.
+    Entry(Arc<Entry>),
+    /// Something that takes no offset.
+    Signal(Signal),
+    /// Offsets begin anew: whoever hears this opens the room again.
+    Restarted,
+}
+
+/// Where a room hears. Called from any task; must not block.
+pub type Sink = Arc<dyn Fn(Delivery) + Send + Sync>;
+/// Where a room hears what became of an event. Called from any task; must not block.
+pub type Done = Box<dyn FnOnce(Result<Taken, Down>) + Send>;
+
+/// A fabric.
+pub trait Fabric: fmt::Debug + Send + Sync + 'static {
+    /// Has `sink` hear of a room from the head on that is returned.
+    fn open(&self, room: ChannelId, sink: Sink) -> Answer<'_, Result<Opened, Down>>;
+
+    /// `sink` hears no more.
+    fn close(&self, room: ChannelId, sink: &Sink);
+
+    /// Appends an event on terms: one offset, kept and told to all, or nothing at all.
+    fn append(&self, room: ChannelId, event: Event, terms: Terms, done: Done);
+
+    /// Tells all.
+    fn signal(&self, room: ChannelId, signal: Signal);
+
+    /// What came after `offset`, at most `limit` entries; `None` when some of it is gone, or the epoch is another.
+    fn since<'a>(
+        &'a self,
+        room: ChannelId,
+        epoch: &'a str,
+        offset: u64,
+        limit: usize,
+    ) -> Answer<'a, Result<Option<Vec<Arc<Entry>>>, Down>>;
+}

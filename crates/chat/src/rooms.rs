@@ -1,0 +1,233 @@
+//! Owns the rooms of this node.
+//!
+//! Owner: whoever called [`Rooms::start`]: the server's root, which starts it again. Its rooms end with it, and their
+//! connections are told to come back.
+//! Children: one room a channel that somebody is in. One that fails is gone; whoever comes back begins another.
+//! Mailbox: a message for each who comes and goes.
+
+use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
+
+use metrics::gauge;
+use parking_lot::RwLock;
+use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
+use tokio::sync::oneshot;
+use tracing::error;
+use weir_identity::ChannelId;
+
+use crate::{
+    config::Config,
+    fabric::Fabric,
+    room::{
+        actor::{self, Room},
+        outlet::Outlet,
+    },
+};
+
+/// How long an empty room goes on: who loads a page anew finds it.
+const LINGER: Duration = Duration::from_secs(10);
+
+/// Everything that may be asked of the owner.
+pub(crate) enum Msg {
+    /// The room of a channel; it is begun if there is none. Not answered while draining, or when it cannot be begun.
+    Enter(ChannelId, oneshot::Sender<Running>),
+    /// Who entered went.
+    Left(ChannelId, ActorId),
+    /// Stop a room, if nobody came since the last went.
+    StopIfEmpty(ChannelId, ActorId),
+    /// End all rooms, and take nobody more. Answered when their connections have been told.
+    Drain(oneshot::Sender<()>),
+}
+
+/// A room that runs.
+#[derive(Debug, Clone)]
+pub(crate) struct Running {
+    pub(crate) actor: ActorRef<actor::Msg>,
+    pub(crate) outlet: Arc<Outlet>,
+}
+
+/// The rooms of this node. Cheap to clone.
+#[derive(Clone)]
+pub struct Rooms(Arc<Inner>);
+
+struct Inner {
+    fabric: Arc<dyn Fabric>,
+    config: Arc<Config>,
+    node: u64,
+    owner: RwLock<Option<ActorRef<Msg>>>,
+}
+
+impl fmt::Debug for Rooms {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rooms").field("fabric", &self.0.fabric).finish_non_exhaustive()
+    }
+}
+
+impl Rooms {
+    /// Rooms over `fabric`. Nobody may come before [`Self::start`].
+    #[must_use]
+    pub fn new(fabric: Arc<dyn Fabric>, config: Arc<Config>) -> Self {
+        // The second half of a UUID of version 7 is random.
+        let node = uuid::Uuid::now_v7().as_u64_pair().1;
+        Self(Arc::new(Inner { fabric, config, node, owner: RwLock::default() }))
+    }
+
+    /// Starts the owner under `supervisor`.
+    ///
+    /// # Errors
+    /// When `supervisor` is stopping.
+    pub async fn start(&self, supervisor: ActorCell) -> Result<ActorCell, SpawnErr> {
+        let (owner, _) = Actor::spawn_linked(None, Owner, self.clone(), supervisor).await?;
+        *self.0.owner.write() = Some(owner.clone());
+        Ok(owner.get_cell())
+    }
+
+    /// Tells everybody to come back, to another node or to this one when it runs again.
+    pub async fn drain(&self) {
+        let (reply, drained) = oneshot::channel();
+        if self.send(Msg::Drain(reply)) {
+            // Without an answer the owner is gone, and its rooms with it.
+            let _ = drained.await;
+        }
+    }
+
+    /// Enters the room of a channel.
+    pub(crate) async fn enter(&self, channel: ChannelId) -> Option<Guest> {
+        let (reply, entered) = oneshot::channel();
+        self.send(Msg::Enter(channel, reply)).then_some(())?;
+        let room = entered.await.ok()?;
+        Some(Guest { rooms: self.clone(), channel, room })
+    }
+
+    fn send(&self, msg: Msg) -> bool {
+        self.0.owner.read().as_ref().is_some_and(|owner| owner.cast(msg).is_ok())
+    }
+}
+
+/// Somebody in a room. Dropped, they have left.
+#[derive(Debug)]
+pub(crate) struct Guest {
+    rooms: Rooms,
+    channel: ChannelId,
+    pub(crate) room: Running,
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        let _ = self.room.actor.cast(actor::Msg::Left);
+        self.rooms.send(Msg::Left(self.channel, self.room.actor.get_id()));
+    }
+}
+
+struct Owner;
+
+struct Slot {
+    room: Running,
+    guests: usize,
+}
+
+struct State {
+    rooms: Rooms,
+    slots: HashMap<ChannelId, Slot>,
+    draining: bool,
+}
+
+impl Actor for Owner {
+    type Msg = Msg;
+    type State = State;
+    type Arguments = Rooms;
+
+    async fn pre_start(&self, _: ActorRef<Msg>, rooms: Rooms) -> Result<State, ActorProcessingErr> {
+        Ok(State { rooms, slots: HashMap::new(), draining: false })
+    }
+
+    async fn handle(&self, me: ActorRef<Msg>, msg: Msg, state: &mut State) -> Result<(), ActorProcessingErr> {
+        match msg {
+            Msg::Enter(..) if state.draining => {}
+            Msg::Enter(channel, reply) => {
+                if let Some(slot) = state.slot(&me, channel).await {
+                    slot.guests += 1;
+                    // Who asked may be gone by now.
+                    if reply.send(slot.room.clone()).is_err() {
+                        let id = slot.room.actor.get_id();
+                        state.left(&me, channel, id);
+                    }
+                }
+            }
+            Msg::Left(channel, id) => state.left(&me, channel, id),
+            Msg::StopIfEmpty(channel, id) => {
+                if state.of(channel, id).is_some_and(|slot| slot.guests == 0)
+                    && let Some(slot) = state.slots.remove(&channel)
+                {
+                    slot.room.actor.stop(None);
+                }
+            }
+            Msg::Drain(reply) => {
+                state.draining = true;
+                for (_, slot) in state.slots.drain() {
+                    slot.room.outlet.close();
+                    slot.room.actor.stop(None);
+                }
+                let _ = reply.send(());
+            }
+        }
+        gauge!("weir_chat_rooms").set(state.slots.len() as f64);
+        Ok(())
+    }
+
+    async fn handle_supervisor_evt(
+        &self,
+        _: ActorRef<Msg>,
+        event: SupervisionEvent,
+        state: &mut State,
+    ) -> Result<(), ActorProcessingErr> {
+        let child = match event {
+            SupervisionEvent::ActorFailed(child, error) => {
+                error!(%error, "a room failed: who was in it is told to come back, other rooms go on");
+                child
+            }
+            SupervisionEvent::ActorTerminated(child, ..) => child,
+            _ => return Ok(()),
+        };
+        state.slots.retain(|_, slot| slot.room.actor.get_id() != child.get_id());
+        Ok(())
+    }
+}
+
+impl State {
+    async fn slot(&mut self, me: &ActorRef<Msg>, channel: ChannelId) -> Option<&mut Slot> {
+        if !self.slots.contains_key(&channel) {
+            let outlet = Arc::new(Outlet::default());
+            let inner = &self.rooms.0;
+            let arguments = actor::Arguments {
+                id: channel,
+                fabric: inner.fabric.clone(),
+                config: inner.config.clone(),
+                outlet: outlet.clone(),
+                node: inner.node,
+            };
+            match Actor::spawn_linked(None, Room, arguments, me.get_cell()).await {
+                Ok((actor, _)) => {
+                    self.slots.insert(channel, Slot { room: Running { actor, outlet }, guests: 0 });
+                }
+                Err(error) => {
+                    error!(%error, room = %channel, "a room cannot be begun");
+                    return None;
+                }
+            }
+        }
+        self.slots.get_mut(&channel)
+    }
+
+    fn of(&mut self, channel: ChannelId, room: ActorId) -> Option<&mut Slot> {
+        self.slots.get_mut(&channel).filter(|slot| slot.room.actor.get_id() == room)
+    }
+
+    fn left(&mut self, me: &ActorRef<Msg>, channel: ChannelId, room: ActorId) {
+        if let Some(slot) = self.of(channel, room) {
+            slot.guests = slot.guests.saturating_sub(1);
+            if slot.guests == 0 {
+                me.send_after(LINGER, move || Msg::StopIfEmpty(channel, room));
+            }
+        }
+    }
+}

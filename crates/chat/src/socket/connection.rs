@@ -1,0 +1,319 @@
+//! One client in a room, from its first frame to its last.
+//!
+//! One task. It carries bytes while there are some, and costs what the task and the socket cost while there are none.
+
+use std::{
+    future::poll_fn,
+    net::IpAddr,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use bytes::{Bytes, BytesMut};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::oneshot,
+    time::{Sleep, sleep, timeout},
+};
+use tracing::debug;
+use weir_identity::{ChannelId, ChannelName};
+
+use super::{
+    Shared,
+    desk::Asked,
+    frame::{self, Incoming, Violation},
+    limits::Pace,
+    line::{Line, Turn},
+    moderation,
+};
+use crate::{
+    gate::Denied,
+    room::{
+        Role,
+        actor::{Arrival, Joined, Msg},
+        outlet::Mode,
+        rules::{Refusal, Speaker},
+    },
+    rooms::Guest,
+    wire::{
+        Join, Request, inbound,
+        outbound::{Said, refusal},
+    },
+};
+
+/// How long somebody is told goodbye.
+const GOODBYE: Duration = Duration::from_secs(5);
+/// How long what is known of a speaker counts, before it is looked up again.
+const KNOWN_FOR: Duration = Duration::from_secs(60);
+/// Within which time clients come back whose room or server is over, so that they do not come all at once.
+const COME_BACK_WITHIN: Duration = Duration::from_secs(5);
+
+/// Why a connection ends.
+#[derive(Debug)]
+enum End {
+    /// The client went.
+    Gone,
+    /// It did what it must not.
+    Violation(Violation),
+    /// It sends more frames than anybody needs to.
+    Flood,
+    /// It does not say where it joins, or does not say that it is there.
+    Silent,
+    /// It was not let in.
+    Denied(Denied),
+    /// The room cannot be entered.
+    NoRoom,
+    /// It does not read.
+    TooSlow,
+    /// The room is over.
+    RoomOver,
+    /// This server stops.
+    Stopping,
+}
+
+/// Carries a client to its end.
+pub(super) async fn carry<T>(io: T, shared: Arc<Shared>, channel: ChannelName, address: IpAddr)
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut line = Line::new(io, shared.config.frame_bytes_max);
+    let end = match Box::pin(join(&mut line, &shared, &channel, address)).await {
+        Ok((guest, talker)) => talk(&mut line, &shared, guest, talker).await,
+        Err(end) => end,
+    };
+    debug!(%channel, %address, ?end, "a chat connection ends");
+    if let Some(goodbye) = goodbye(&end) {
+        if matches!(end, End::TooSlow) {
+            shared.slow.increment(1);
+        }
+        // Whoever does not listen to that either is let go.
+        let _ = Box::pin(timeout(GOODBYE, line.end(goodbye))).await;
+    }
+}
+
+/// What a client is told last.
+fn goodbye(end: &End) -> Option<Bytes> {
+    let come_back = |reason| Said::Reconnect { reason, within: COME_BACK_WITHIN.as_secs_f64() }.json();
+    let error = |code, text: &str| refusal(&Refusal::new(code, text), None);
+    let (code, said) = match end {
+        End::Gone => return None,
+        End::Violation(violation) => (violation.close_code(), error("bad_frame", &violation.to_string())),
+        End::Flood => (1008, error("too_many_frames", "That was too much at once.")),
+        End::Silent => (1008, error("silent", "Nothing was heard for too long.")),
+        End::Denied(Denied::Unavailable) => (1013, come_back("unavailable")),
+        End::Denied(denied) => (1008, error(denied.code(), &denied.to_string())),
+        End::NoRoom => (1013, come_back("room")),
+        End::TooSlow => (1008, come_back("slow")),
+        End::RoomOver => (1012, come_back("room")),
+        End::Stopping => (1012, come_back("stopping")),
+    };
+    let mut frames = BytesMut::from(&frame::text(&said)[..]);
+    frames.extend_from_slice(&frame::close(code));
+    Some(frames.freeze())
+}
+
+/// Waits for the first frame, and lets the client into the room.
+async fn join<T>(
+    line: &mut Line<T>,
+    shared: &Arc<Shared>,
+    channel: &ChannelName,
+    address: IpAddr,
+) -> Result<(Guest, Talker), End>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    let join = timeout(shared.config.join_timeout, first(line)).await.map_err(|_| End::Silent)??;
+    let admitted = shared.gate.admit(channel, join.token.as_deref(), address).await;
+    let admission = admitted.map_err(End::Denied)?;
+    if shared.stop.is_cancelled() {
+        return Err(End::Stopping);
+    }
+    let guest = shared.rooms.enter(admission.channel).await.ok_or(End::NoRoom)?;
+    let arrival = Arrival {
+        desk: line.desk.clone(),
+        mode: if join.batch { Mode::Batch } else { Mode::Single },
+        since: join.epoch.zip(join.since),
+        person: admission.speaker.as_ref().map(|speaker| speaker.person.clone()),
+    };
+    let (reply, joined) = oneshot::channel();
+    guest.room.actor.cast(Msg::Join(arrival, reply)).map_err(|_| End::NoRoom)?;
+    let Joined { seat, place } = joined.await.map_err(|_| End::NoRoom)?;
+    line.sit(seat, place);
+    let known = admission.speaker.map(|speaker| (Arc::new(speaker), Instant::now()));
+    Ok((guest, Talker { channel: admission.channel, known }))
+}
+
+/// The first frame. Anything else ends the connection.
+async fn first<T: AsyncRead + AsyncWrite + Unpin>(line: &mut Line<T>) -> Result<Join, End> {
+    loop {
+        match line.next().map_err(End::Violation)? {
+            Some(Incoming::Text(text)) => match inbound::read(&text) {
+                Ok(Request::Join(join)) => return Ok(join),
+                _ => {
+                    let why = Refusal::new("bad_frame", "The first frame must be a join.");
+                    line.desk.send(&refusal(&why, None));
+                    return Err(End::Violation(Violation::Protocol));
+                }
+            },
+            Some(Incoming::Ping(payload)) => line.desk.put(frame::pong(&payload)),
+            Some(Incoming::Pong) => {}
+            Some(Incoming::Close) => return Err(End::Gone),
+            None => match poll_fn(|cx| line.poll_turn(cx)).await {
+                Turn::Read => {}
+                Turn::TooSlow => return Err(End::TooSlow),
+                Turn::RoomOver => return Err(End::RoomOver),
+                Turn::Gone => return Err(End::Gone),
+            },
+        }
+    }
+}
+
+/// Somebody in a room, and what is known of them.
+struct Talker {
+    channel: ChannelId,
+    /// Nobody only reads.
+    known: Option<(Arc<Speaker>, Instant)>,
+}
+
+/// Carries frames both ways until something ends it.
+async fn talk<T>(line: &mut Line<T>, shared: &Arc<Shared>, guest: Guest, mut talker: Talker) -> End
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut pace = Pace::new(Instant::now());
+    let mut heard = Instant::now();
+    let interval = shared.config.ping_interval;
+    let mut ping = pin!(sleep(interval));
+    let mut stopped = pin!(shared.stop.cancelled());
+    loop {
+        let turn = tokio::select! {
+            turn = poll_fn(|cx| line.poll_turn(cx)) => turn,
+            () = ping.as_mut() => {
+                if heard.elapsed() > interval * 2 {
+                    return End::Silent;
+                }
+                line.desk.put(frame::PING);
+                again(ping.as_mut(), interval);
+                continue;
+            }
+            () = stopped.as_mut() => return End::Stopping,
+        };
+        match turn {
+            Turn::Read => heard = Instant::now(),
+            Turn::TooSlow => return End::TooSlow,
+            Turn::RoomOver => return End::RoomOver,
+            Turn::Gone => return End::Gone,
+        }
+        loop {
+            let text = match line.next() {
+                Ok(Some(Incoming::Text(text))) => Some(text),
+                Ok(Some(Incoming::Ping(payload))) => {
+                    line.desk.put(frame::pong(&payload));
+                    None
+                }
+                Ok(Some(Incoming::Pong)) => None,
+                Ok(Some(Incoming::Close)) => return End::Gone,
+                Ok(None) => break,
+                Err(violation) => return End::Violation(violation),
+            };
+            if shared.config.limits_rates() && !pace.allows(heard) {
+                return End::Flood;
+            }
+            if let Some(text) = text {
+                Box::pin(talker.request(&text, line, shared, &guest)).await;
+            }
+        }
+    }
+}
+
+fn again(timer: std::pin::Pin<&mut Sleep>, after: Duration) {
+    timer.reset(tokio::time::Instant::now() + after);
+}
+
+impl Talker {
+    /// Does what a frame asks for.
+    async fn request<T>(&mut self, text: &str, line: &mut Line<T>, shared: &Arc<Shared>, guest: &Guest)
+    where
+        T: AsyncRead + AsyncWrite + Unpin,
+    {
+        let desk = line.desk.clone();
+        let request = match inbound::read(text) {
+            Ok(Request::Ping) => return desk.send(&Said::Pong.json()),
+            Ok(Request::Join(_)) => Err("this connection has joined".to_owned()),
+            Ok(request) => Ok(request),
+            Err(why) => Err(why),
+        };
+        let request = match request {
+            Ok(request) => request,
+            Err(why) => return desk.send(&refusal(&Refusal::new("bad_frame", &why), None)),
+        };
+        let id = match &request {
+            Request::Say { id, .. } => Some(id.clone()),
+            _ => None,
+        };
+        let refuse = |code, text: &str| desk.send(&refusal(&Refusal::new(code, text), id.as_ref()));
+        let Some(speaker) = self.speaker(line, shared).await else {
+            return refuse("read_only", "Log in to take part.");
+        };
+        let speaker = match speaker {
+            Ok(speaker) => speaker,
+            Err(denied) => return refuse(denied.code(), &denied.to_string()),
+        };
+        let moderates = speaker.person.role >= Role::Moderator;
+        let asked = Asked::of(&desk);
+        let by = speaker.person.id;
+        let msg = match request {
+            Request::Say { id, text, reply_to } => Msg::Say { asked, speaker, id, text, reply_to },
+            Request::Danmaku { text, mode, color } => Msg::Danmaku { asked, speaker, text, mode, color },
+            Request::Delete { id } => Msg::Delete { asked, speaker, id },
+            _ if !moderates => return refuse("forbidden", "This is for the channel's moderators."),
+            Request::Settings { settings } if !settings.is_valid() => {
+                return refuse("bad_frame", "There are no such settings.");
+            }
+            Request::Settings { settings } => {
+                moderation::note(shared, self.channel, by, "chat.settings", format!("{settings:?}"));
+                Msg::Settings { asked, settings }
+            }
+            Request::Clear { user: None } => {
+                moderation::note(shared, self.channel, by, "chat.clear", String::new());
+                Msg::Clear { asked: Some(asked), by, user: None }
+            }
+            Request::Pin { id } => Msg::Pin { asked, by, id },
+            request => {
+                let room = guest.room.actor.clone();
+                let act = moderation::act(shared.clone(), self.channel, speaker, room, asked, request);
+                tokio::spawn(act);
+                return;
+            }
+        };
+        // A room that is over has closed its outlet: the client is told so.
+        let _ = guest.room.actor.cast(msg);
+    }
+
+    /// Who speaks, looked up anew when it was long ago. `None`: nobody who may.
+    ///
+    /// Frames wait behind it; what the room says goes on leaving.
+    async fn speaker<T>(&mut self, line: &mut Line<T>, shared: &Arc<Shared>) -> Option<Result<Arc<Speaker>, Denied>>
+    where
+        T: AsyncRead + AsyncWrite + Unpin,
+    {
+        let (speaker, at) = self.known.as_ref()?;
+        if at.elapsed() < KNOWN_FOR {
+            return Some(Ok(speaker.clone()));
+        }
+        let looked_up = tokio::select! {
+            looked_up = shared.gate.speaker(self.channel, speaker.person.clone()) => looked_up,
+            // What ends the line is found again by whoever reads it next.
+            _ = poll_fn(|cx| line.poll_out(cx)) => return Some(Err(Denied::Unavailable)),
+        };
+        let speaker = match looked_up {
+            Ok(speaker) => Arc::new(speaker),
+            // Rooms go on without the store, on what was known.
+            Err(Denied::Unavailable) => speaker.clone(),
+            Err(denied) => return Some(Err(denied)),
+        };
+        self.known = Some((speaker.clone(), Instant::now()));
+        Some(Ok(speaker))
+    }
+}

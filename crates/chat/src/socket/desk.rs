@@ -1,0 +1,105 @@
+//! What lies on one connection's desk: frames for it alone, and how it is woken.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    task::Waker,
+};
+
+use bytes::Bytes;
+use futures::task::AtomicWaker;
+use parking_lot::Mutex;
+
+use super::frame;
+
+/// Most bytes that wait for one connection, beside what its room writes for all.
+pub(crate) const WAITING_BYTES_MAX: usize = 4 << 20;
+/// Most requests of one connection that are not answered yet; no more is read until then.
+pub(crate) const UNANSWERED_MAX: usize = 16;
+
+/// The desk. The connection's task reads it; rooms and answers write it.
+#[derive(Debug, Default)]
+pub(crate) struct Desk {
+    waker: AtomicWaker,
+    frames: Mutex<VecDeque<Bytes>>,
+    bytes: AtomicUsize,
+    unanswered: AtomicUsize,
+}
+
+impl Desk {
+    /// Puts a JSON object there.
+    pub(crate) fn send(&self, json: &[u8]) {
+        self.put(frame::text(json));
+    }
+
+    /// Puts whole frames there.
+    pub(crate) fn put(&self, frames: Bytes) {
+        if !frames.is_empty() {
+            self.bytes.fetch_add(frames.len(), Relaxed);
+            self.frames.lock().push_back(frames);
+            self.wake();
+        }
+    }
+
+    /// Takes the next frames.
+    pub(crate) fn take(&self) -> Option<Bytes> {
+        let mut waiting = self.frames.lock();
+        let frames = waiting.pop_front()?;
+        if waiting.is_empty() {
+            // Between two answers a desk costs nothing.
+            *waiting = VecDeque::new();
+        }
+        self.bytes.fetch_sub(frames.len(), Relaxed);
+        Some(frames)
+    }
+
+    /// Whether more lies there than may.
+    #[must_use]
+    pub(crate) fn is_full(&self) -> bool {
+        self.bytes.load(Relaxed) > WAITING_BYTES_MAX
+    }
+
+    /// Whether more may be asked.
+    #[must_use]
+    pub(crate) fn may_ask(&self) -> bool {
+        self.unanswered.load(Relaxed) < UNANSWERED_MAX
+    }
+
+    /// Whom to wake.
+    pub(crate) fn register(&self, waker: &Waker) {
+        self.waker.register(waker);
+    }
+
+    /// There is something to do.
+    pub(crate) fn wake(&self) {
+        self.waker.wake();
+    }
+}
+
+/// A question of a connection that is not answered yet. Dropped, it is.
+#[derive(Debug)]
+pub(crate) struct Asked(Arc<Desk>);
+
+impl Asked {
+    /// Counts it.
+    #[must_use]
+    pub(crate) fn of(desk: &Arc<Desk>) -> Self {
+        desk.unanswered.fetch_add(1, Relaxed);
+        Self(desk.clone())
+    }
+
+    /// Answers it with a JSON object.
+    pub(crate) fn answer(self, json: &[u8]) {
+        self.0.send(json);
+    }
+}
+
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.0.unanswered.fetch_sub(1, Relaxed);
+        self.0.wake();
+    }
+}

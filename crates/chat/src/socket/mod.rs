@@ -1,0 +1,243 @@
+//! WebSocket (RFC 6455) over the server's own HTTP: the handshake, then a task for each client.
+//!
+//! `connection` is that task. `line` moves its bytes, `frame` knows what they mean, `desk` holds what is for it alone;
+//! `limits` counts, and `moderation` does what the store has to know. Compression is not offered: it would cost each
+//! connection more memory than all the rest, and shared bytes could not be shared.
+
+mod connection;
+pub(crate) mod desk;
+pub(crate) mod frame;
+mod limits;
+mod line;
+mod moderation;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Router,
+    extract::{Path, Request, State},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
+use ractor::{ActorCell, SpawnErr};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::debug;
+use tungstenite::handshake::derive_accept_key;
+use weir_identity::ChannelName;
+
+use self::limits::{Addresses, Bounds, TooMany};
+use crate::{config::Config, fabric::Fabric, gate::Gate, rooms::Rooms};
+
+/// How long connections may take to hear that the server stops.
+const DRAIN_MAX: Duration = Duration::from_secs(6);
+
+/// Whom a request comes from, seen through proxies that are trusted: an extension of every request.
+#[derive(Debug, Clone, Copy)]
+pub struct Remote(pub SocketAddr);
+
+/// What all connections share.
+struct Shared {
+    gate: Arc<dyn Gate>,
+    rooms: Rooms,
+    config: Arc<Config>,
+    addresses: Arc<Addresses>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    slow: Counter,
+    open: Gauge,
+}
+
+/// Chat. Cheap to clone.
+#[derive(Clone)]
+pub struct Chat(Arc<Shared>);
+
+impl fmt::Debug for Chat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Chat").field("rooms", &self.0.rooms).finish_non_exhaustive()
+    }
+}
+
+impl Chat {
+    /// Chat over `fabric`, for whom `gate` lets in. Nobody may come before [`Self::start`].
+    #[must_use]
+    pub fn new(config: Config, gate: Arc<dyn Gate>, fabric: Arc<dyn Fabric>) -> Self {
+        describe_gauge!("weir_chat_connections", "Chat connections that are open.");
+        describe_gauge!("weir_chat_rooms", "Rooms that somebody on this node is in.");
+        describe_counter!("weir_chat_messages_total", "What was said and done in rooms of this node.");
+        describe_counter!("weir_chat_deliveries_total", "Frames of rooms, counted once for each who is sent them.");
+        describe_counter!("weir_chat_slow_total", "Connections that were told to come back since they did not read.");
+        describe_counter!("weir_chat_refused_total", "Connections that were refused.");
+        let config = Arc::new(config);
+        let addresses = Addresses::new(Bounds {
+            connections: config.connections,
+            per_address: config.connections_per_address,
+            joins: config.limits_rates().then_some(config.joins_per_address),
+        });
+        Self(Arc::new(Shared {
+            gate,
+            rooms: Rooms::new(fabric, config.clone()),
+            config,
+            addresses,
+            stop: CancellationToken::new(),
+            tasks: TaskTracker::new(),
+            slow: counter!("weir_chat_slow_total"),
+            open: gauge!("weir_chat_connections"),
+        }))
+    }
+
+    /// Starts the owner of the rooms under `supervisor`.
+    ///
+    /// # Errors
+    /// When `supervisor` is stopping.
+    pub async fn start(&self, supervisor: ActorCell) -> Result<ActorCell, SpawnErr> {
+        self.0.rooms.start(supervisor).await
+    }
+
+    /// Tells everybody to come back, and waits until they have been told.
+    pub async fn drain(&self) {
+        self.0.stop.cancel();
+        self.0.tasks.close();
+        let _ = tokio::time::timeout(DRAIN_MAX, self.0.tasks.wait()).await;
+        self.0.rooms.drain().await;
+    }
+
+    /// Connections that are open.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.0.addresses.connections()
+    }
+
+    /// The route: `/api/v1/channels/{name}/chat`.
+    pub fn router(&self) -> Router {
+        Router::new().route("/api/v1/channels/{name}/chat", get(open)).with_state(self.clone())
+    }
+}
+
+/// Turns a request into a connection.
+async fn open(State(Chat(shared)): State<Chat>, Path(name): Path<String>, mut request: Request) -> Response {
+    let Ok(channel) = ChannelName::parse(&name) else { return refused(Refused::NotFound) };
+    let accept = match accept_key(&request) {
+        Ok(accept) => accept,
+        Err(why) => return refused(why),
+    };
+    if !may_open(request.headers(), &shared.config.origins) {
+        return refused(Refused::Origin);
+    }
+    if shared.stop.is_cancelled() {
+        return refused(Refused::Full);
+    }
+    let address = request.extensions().get::<Remote>().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |from| from.0.ip());
+    let counted = match shared.addresses.take(address, Instant::now()) {
+        Ok(counted) => counted,
+        Err(TooMany::Connections) => return refused(Refused::Full),
+        Err(TooMany::FromAddress | TooMany::Joins) => return refused(Refused::TooMany),
+    };
+    let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else { return refused(Refused::NoUpgrade) };
+    let tasks = shared.tasks.clone();
+    tasks.spawn(async move {
+        match upgrade.await {
+            Ok(upgraded) => {
+                shared.open.increment(1.0);
+                connection::carry(TokioIo::new(upgraded), shared.clone(), channel, address).await;
+                shared.open.decrement(1.0);
+            }
+            Err(error) => debug!(%error, "a handshake was not finished"),
+        }
+        drop(counted);
+    });
+    let headers = [
+        (header::CONNECTION, HeaderValue::from_static("upgrade")),
+        (header::UPGRADE, HeaderValue::from_static("websocket")),
+        (header::SEC_WEBSOCKET_ACCEPT, accept),
+    ];
+    (StatusCode::SWITCHING_PROTOCOLS, headers).into_response()
+}
+
+/// Why a request does not become a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Refused {
+    NotFound,
+    NoUpgrade,
+    WrongVersion,
+    Origin,
+    TooMany,
+    Full,
+}
+
+fn refused(why: Refused) -> Response {
+    counter!("weir_chat_refused_total").increment(1);
+    let (status, name, title) = match why {
+        Refused::NotFound => (StatusCode::NOT_FOUND, "not-found", "There is nothing here"),
+        Refused::NoUpgrade => (StatusCode::UPGRADE_REQUIRED, "websocket-needed", "A room is entered over WebSocket"),
+        Refused::WrongVersion => {
+            (StatusCode::UPGRADE_REQUIRED, "websocket-needed", "Only version 13 of WebSocket is spoken here")
+        }
+        Refused::Origin => (StatusCode::FORBIDDEN, "wrong-origin", "Pages of another site may not open rooms here"),
+        Refused::TooMany => (StatusCode::TOO_MANY_REQUESTS, "too-many", "Too many connections from one address"),
+        Refused::Full => (StatusCode::SERVICE_UNAVAILABLE, "crowded", "No more connections are taken right now"),
+    };
+    let body = format!(r#"{{"type":"urn:weir:problem:{name}","title":"{title}","status":{}}}"#, status.as_u16());
+    let mut response = (status, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response();
+    let headers = response.headers_mut();
+    match status {
+        StatusCode::UPGRADE_REQUIRED => {
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        }
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from_static("10"));
+        }
+        _ => {}
+    }
+    response
+}
+
+/// The answer to a handshake (RFC 6455 §4.2.2).
+fn accept_key(request: &Request) -> Result<HeaderValue, Refused> {
+    let headers = request.headers();
+    let has = |name, token: &str| {
+        let values = headers.get_all(name).iter().filter_map(|value| value.to_str().ok());
+        values.flat_map(|value| value.split(',')).any(|value| value.trim().eq_ignore_ascii_case(token))
+    };
+    let is_handshake = request.method() == Method::GET
+        && request.version() == Version::HTTP_11
+        && has(header::CONNECTION, "upgrade")
+        && has(header::UPGRADE, "websocket");
+    if !is_handshake {
+        return Err(Refused::NoUpgrade);
+    }
+    if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        return Err(Refused::WrongVersion);
+    }
+    let key = headers.get(header::SEC_WEBSOCKET_KEY).ok_or(Refused::NoUpgrade)?;
+    HeaderValue::from_str(&derive_accept_key(key.as_bytes())).map_err(|_| Refused::NoUpgrade)
+}
+
+/// Whether a page of that origin may open a room: one of ours, or one that is allowed. Programs that are no browsers
+/// send none.
+fn may_open(headers: &HeaderMap, origins: &[String]) -> bool {
+    let Some(origin) = headers.get(header::ORIGIN) else { return true };
+    let Ok(origin) = origin.to_str() else { return false };
+    if origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin)) {
+        return true;
+    }
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let (theirs, port) = match (origin.strip_prefix("https://"), origin.strip_prefix("http://")) {
+        (Some(theirs), _) => (theirs, ":443"),
+        (_, Some(theirs)) => (theirs, ":80"),
+        _ => return false,
+    };
+    let bare = |authority: &str| authority.strip_suffix(port).unwrap_or(authority).to_ascii_lowercase();
+    !host.is_empty() && bare(theirs) == bare(host)
+}
