@@ -35,7 +35,7 @@ build: need-build web
 # The pages, embedded into the binary.
 web: web/dist/index.html
 
-web/dist/index.html: web/package-lock.json $(shell find web/src web/public web/index.html web/vite.config.ts -type f 2>/dev/null)
+web/dist/index.html: web/package-lock.json $(shell find web/src web/api web/public web/index.html web/vite.config.ts -type f 2>/dev/null)
 	$(MAKE) need-node
 	cd web && npm ci --no-audit --no-fund && npm run build
 	@touch $@
@@ -44,6 +44,7 @@ test: need-build need-test web
 	cd web && npm run check && npm test
 	cd tests/e2e/browser && npm ci --no-audit --no-fund
 	tests/tools/prepare
+	tests/services/oidc-provider/start --install
 	$(CARGO) build --locked --workspace --all-targets
 	$(CARGO) test --locked --workspace --all-targets
 

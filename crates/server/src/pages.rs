@@ -1,4 +1,5 @@
-//! The web pages, embedded: `/`, `/NAME`, `/golive` and the studio are one document, `/assets/…` what it needs.
+//! The web pages, embedded: `/`, `/NAME`, `/golive` and the studio are one document, `/assets/…` what it needs. The API's
+//! description has a page of its own, `/api/docs/` (Swagger UI).
 //!
 //! Everything is read and compressed once at the start; a request copies nothing. The policy allows no script and no
 //! style but our own files.
@@ -9,7 +10,8 @@ use axum::{
     Router,
     body::Body,
     http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header},
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
+    routing::{any, get},
 };
 use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
@@ -22,6 +24,9 @@ struct Embedded;
 
 /// The document of every page.
 const INDEX: &str = "index.html";
+/// Where the API's description is read, and its document. Below it there is nothing else.
+const DOCS: &str = "/api/docs/";
+const DOCS_INDEX: &str = "api/docs/index.html";
 /// Pages that are no channel's. Their names are reserved.
 const PAGES: &[&str] = &["golive", "studio", "login", "register"];
 /// Files below it have their content's hash in their names.
@@ -56,10 +61,14 @@ struct Variant {
 /// Routes that serve the pages for whatever the router it is merged into does not know.
 pub(crate) fn router() -> Router {
     let pages = Arc::new(Pages::embedded());
-    Router::new().fallback(move |method: Method, uri: Uri, headers: HeaderMap| {
+    let page = move |method: Method, uri: Uri, headers: HeaderMap| {
         let pages = pages.clone();
         async move { pages.answer(&method, uri.path(), &headers) }
-    })
+    };
+    Router::new()
+        .route("/api/docs", get(async || Redirect::permanent(DOCS)))
+        .route(DOCS, any(page.clone()))
+        .fallback(page)
 }
 
 impl Pages {
@@ -78,6 +87,7 @@ impl Pages {
         let name = path.strip_prefix('/').unwrap_or(path);
         let is_page = name.is_empty() || PAGES.contains(&name) || ChannelName::parse(name).is_ok();
         let (status, file) = match self.0.get(name) {
+            _ if path == DOCS => (StatusCode::OK, self.0.get(DOCS_INDEX)),
             _ if is_page => (StatusCode::OK, self.0.get(INDEX)),
             Some(file) => (StatusCode::OK, Some(file)),
             // A missing file is no page: a player or a script would read it as one.
@@ -185,11 +195,13 @@ fn compressible(kind: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use tower::ServiceExt;
+
     use super::*;
 
     fn ask(method: &Method, path: &str, headers: &[(header::HeaderName, &str)]) -> Response {
         let file = |name: &str| (name.to_owned(), File::new(name, "<!doctype html>".repeat(99).as_bytes(), &[7; 32]));
-        let pages = Pages([file(INDEX), file("assets/a-1.js"), file("robots.txt")].into());
+        let pages = Pages([file(INDEX), file(DOCS_INDEX), file("assets/a-1.js"), file("robots.txt")].into());
         let headers = headers.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect();
         pages.answer(method, path, &headers)
     }
@@ -204,6 +216,22 @@ mod tests {
     fn channels_and_the_start_are_the_same_document() {
         for path in ["/", "/anna", "/ANNA_7", "/golive", "/studio", "/login", "/register"] {
             check(path, 200, "text/html; charset=utf-8");
+        }
+    }
+
+    #[tokio::test]
+    async fn the_description_of_the_api_is_a_page_beside_the_api() {
+        let api = Router::new().route("/v1/channels", get(async || "api")).fallback(async || "no such call");
+        let site = router().merge(Router::new().nest("/api", api));
+        for (path, status, location) in
+            [("/api/docs/", 200, None), ("/api/docs", 308, Some("/api/docs/")), ("/api/v1/channels", 200, None)]
+        {
+            let request = axum::extract::Request::get(path).body(Body::empty()).unwrap();
+            let response = site.clone().oneshot(request).await.unwrap();
+            let got = response.headers().get(header::LOCATION).map(|location| location.to_str().unwrap());
+            assert_eq!((response.status().as_u16(), got), (status, location), "{path}");
+            let protected = response.headers().contains_key(header::CONTENT_SECURITY_POLICY);
+            assert_eq!(protected, path == DOCS, "{path}");
         }
     }
 
@@ -269,11 +297,13 @@ mod tests {
 
     #[test]
     fn the_embedded_pages_have_no_inline_script() {
-        let index = Embedded::get(INDEX).expect("the pages are embedded");
-        let text = String::from_utf8_lossy(&index.data).into_owned();
-        for script in text.split("<script").skip(1) {
-            let (tag, _) = script.split_once('>').expect("a tag ends");
-            assert!(tag.contains("src="), "{tag}");
+        for page in [INDEX, DOCS_INDEX] {
+            let page = Embedded::get(page).expect("the pages are embedded");
+            let text = String::from_utf8_lossy(&page.data).into_owned();
+            for script in text.split("<script").skip(1) {
+                let (tag, _) = script.split_once('>').expect("a tag ends");
+                assert!(tag.contains("src="), "{tag}");
+            }
         }
     }
 }

@@ -1,7 +1,9 @@
 import * as account from "../api/account";
 import type { Caller } from "../api/caller";
+import { finishTicket } from "../api/identities";
 import { ask, Problem, type Answer, type Asked } from "../api/request";
 import type { Mark } from "./mark";
+import { openShelf, takingTurns } from "./turns";
 
 /** Who uses this page. */
 export type Who =
@@ -24,7 +26,7 @@ export class Session implements Caller {
   who = $state<Who>({ state: "asking" });
 
   #access: { token: string; until: number } | null = null;
-  /** Only where the server does not see that this is a browser: plain HTTP, other than of this computer. */
+  /** Only where the server does not see that this is a browser. */
   #refresh: string | null = null;
   #renewing: Promise<string> | null = null;
 
@@ -52,6 +54,12 @@ export class Session implements Caller {
 
   async logIn(username: string, password: string, otp: string | null): Promise<void> {
     this.#take(await this.exclusively(() => account.logIn(username, password, otp)));
+    this.mark.set(true);
+  }
+
+  /** Says what was missing after a provider vouched for somebody. */
+  async finish(said: Parameters<typeof finishTicket>[0]): Promise<void> {
+    this.#take(await this.exclusively(() => finishTicket(said)));
     this.mark.set(true);
   }
 
@@ -113,9 +121,13 @@ export class Session implements Caller {
   }
 }
 
-/** Tabs take turns by a lock of the browser's. Pages of plain HTTP have none, nor a cookie to share. */
-export const inTurn: Exclusively = (job) =>
-  "locks" in navigator ? navigator.locks.request("weir.account", job) : job();
+/** Tabs take turns by a lock of the browser's; pages of plain HTTP have none, and share a note. */
+export const inTurn: Exclusively = async (job) => {
+  if ("locks" in navigator) return navigator.locks.request("weir.account", job);
+  // A browser that keeps nothing has no other tabs with this login.
+  const shelf = await openShelf().catch(() => null);
+  return shelf ? takingTurns(shelf, job) : job();
+};
 
 const withToken = (asked: Asked, token: string): Asked => ({
   ...asked,
