@@ -136,7 +136,10 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
         listeners.push(weir_edge::Listener::tls(https, certificate));
     }
     let places = Arc::new(addresses.clone());
-    let limits = Limits::new(&config.limits, secret.clone());
+    let limits = match config.redis.target()? {
+        Some(redis) => Limits::shared(&config.limits, secret.clone(), weir_redis::Link::open(redis)),
+        None => Limits::new(&config.limits, secret.clone()),
+    };
     tokio::spawn(Courier::new(store.clone(), secret.clone(), &announcer, config.webhooks.clone()).run());
     let webhooks = webhooks::Client::new(config.webhooks.allow_private);
     let trusted: origin::Trusted = config.http.trusted_proxies.clone().into();

@@ -146,7 +146,7 @@ async fn login(
     let code = wanted.otp.as_deref();
     let done = api.auth.login(&wanted.username, wanted.password, code, device(&headers, origin)).await;
     if !done.as_ref().is_err_and(Refused::is_wrong_guess) {
-        guess.does_not_count();
+        guess.does_not_count().await;
     }
     Ok(tokens(StatusCode::OK, done?, &headers, origin))
 }

@@ -13,6 +13,9 @@ use super::{Config, Wait};
 /// Accounts, and addresses, that are counted; some 3 MB each. While there are more, all others are counted as one.
 pub(super) const COUNTED_MAX: usize = 50_000;
 
+/// After how long an address has one more try.
+pub(super) const PER_ADDRESS_EVERY: Duration = Duration::from_secs(1);
+
 /// Names an account, an address, or both together.
 pub(super) type Key = [u8; 16];
 
@@ -39,7 +42,7 @@ impl Guesses {
         let counts = |most, every| Counts { most, every, counted: HashMap::new() };
         Self {
             accounts: counts(config.wrong_passwords, config.wrong_password_every),
-            addresses: counts(config.wrong_passwords_per_address, Duration::from_secs(1)),
+            addresses: counts(config.wrong_passwords_per_address, PER_ADDRESS_EVERY),
             known: counts(config.wrong_passwords, config.wrong_password_every),
         }
     }

@@ -17,8 +17,8 @@ pub struct Guess<'a> {
 
 impl Guess<'_> {
     /// The password was right, or nobody looked at it: the try does not count.
-    pub fn does_not_count(self) {
-        self.limits.guesses.lock().give_back(self.from);
+    pub async fn does_not_count(self) {
+        self.limits.give_guess_back(self.from).await;
     }
 }
 
@@ -40,7 +40,7 @@ impl Limits {
         let key = |of: &str| half(&self.secret, format!("{of} {network}").as_bytes());
         let account = name.map(|name| half(&self.secret, format!("account {name}").as_bytes()));
         let from = From::Stranger { account, address: key("guesses from") };
-        let refused = match self.guesses.lock().take(from, Instant::now()) {
+        let refused = match self.take_guess(from).await {
             Ok(()) => return Ok(Guess { limits: self, from }),
             Err(wait) => wait,
         };
@@ -53,8 +53,26 @@ impl Limits {
             return Err(slowed(refused));
         }
         let from = From::Known(key(name.as_str()));
-        self.guesses.lock().take(from, Instant::now()).map_err(slowed)?;
+        self.take_guess(from).await.map_err(slowed)?;
         Ok(Guess { limits: self, from })
+    }
+
+    /// Takes a try here, and of what the nodes share.
+    pub(super) async fn take_guess(&self, from: From) -> Result<(), Wait> {
+        self.guesses.lock().take(from, Instant::now())?;
+        let Some(shared) = &self.shared_guesses else { return Ok(()) };
+        let taken = shared.take(from).await;
+        if taken.is_err() {
+            self.guesses.lock().give_back(from);
+        }
+        taken
+    }
+
+    pub(super) async fn give_guess_back(&self, from: From) {
+        self.guesses.lock().give_back(from);
+        if let Some(shared) = &self.shared_guesses {
+            shared.give_back(from).await;
+        }
     }
 }
 

@@ -25,8 +25,8 @@ const SWEEP_EVERY_REQUESTS: u64 = 1_000;
 /// What a [`Ledger`] answers.
 pub type Taken<'a> = Pin<Box<dyn Future<Output = Result<(), Wait>> + Send + 'a>>;
 
-/// Counts what callers use. One that several nodes share (in Redis) answers from the node's own count while it cannot
-/// be reached: a limit is not worth an outage.
+/// Counts what callers use. One that several nodes share answers from the node's own count while it cannot be reached: a
+/// limit is not worth an outage.
 pub trait Ledger: Send + Sync + 'static {
     /// Takes one request of `class` from what `who` may have.
     fn take(&self, class: Class, who: Hashed) -> Taken<'_>;

@@ -1,17 +1,19 @@
 //! How much of the API one caller may use, and how slow guessing a password is.
 //!
 //! Read [`class`](self) first: every request is of one class, counted by account or, without one, by address. The
-//! [`Ledger`] counts: here in this process (`ledger`), shared by nodes where another one is put in its place. Wrong
-//! passwords are counted apart (`guesses`), because only those cost. `layer` is the HTTP of it.
+//! [`Ledger`] counts: in this process (`ledger`), and in a cluster also over Redis (`shared`, whose script is in
+//! `buckets`). Wrong passwords are counted apart (`guesses`), because only those cost. `layer` is the HTTP of it.
 //!
 //! Media routes (playlists, segments, WHIP, WHEP) are not asked here: an audience behind one address is one address.
 
+mod buckets;
 mod class;
 mod config;
 mod guesses;
 mod guessing;
 mod layer;
 mod ledger;
+mod shared;
 #[cfg(test)]
 mod tests;
 mod who;
@@ -20,8 +22,13 @@ use std::{sync::Arc, time::Duration};
 
 use parking_lot::Mutex;
 use weir_identity::KeySecret;
+use weir_redis::Link;
 
-use self::guesses::Guesses;
+use self::{
+    buckets::Buckets,
+    guesses::Guesses,
+    shared::{Shared, SharedGuesses},
+};
 pub use self::{
     class::Class,
     config::Config,
@@ -49,6 +56,8 @@ pub struct Limits {
     secret: KeySecret,
     ledger: Arc<dyn Ledger>,
     guesses: Mutex<Guesses>,
+    /// What all nodes count together.
+    shared_guesses: Option<SharedGuesses>,
 }
 
 impl std::fmt::Debug for Limits {
@@ -61,13 +70,19 @@ impl Limits {
     /// Limits that this process counts by itself.
     #[must_use]
     pub fn new(config: &Config, secret: KeySecret) -> Arc<Self> {
-        Self::with(config, secret, Arc::new(InMemory::new(config)))
+        Self::with(config, secret, Arc::new(InMemory::new(config)), None)
     }
 
-    /// Limits that `ledger` counts.
+    /// Limits that all nodes with this Redis share. While it is away each counts by itself.
     #[must_use]
-    pub fn with(config: &Config, secret: KeySecret, ledger: Arc<dyn Ledger>) -> Arc<Self> {
-        Arc::new(Self { secret, ledger, guesses: Mutex::new(Guesses::new(config)) })
+    pub fn shared(config: &Config, secret: KeySecret, redis: Link) -> Arc<Self> {
+        let buckets = Arc::new(Buckets::new(redis));
+        let guesses = SharedGuesses::new(config, buckets.clone());
+        Self::with(config, secret, Arc::new(Shared::new(config, buckets)), Some(guesses))
+    }
+
+    fn with(config: &Config, secret: KeySecret, ledger: Arc<dyn Ledger>, guesses: Option<SharedGuesses>) -> Arc<Self> {
+        Arc::new(Self { secret, ledger, guesses: Mutex::new(Guesses::new(config)), shared_guesses: guesses })
     }
 
     /// Takes one request from what `who` may have of `class`.

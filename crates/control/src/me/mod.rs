@@ -176,7 +176,7 @@ async fn prove(api: &Api, account: &Account, from: Origin, password: String) -> 
     let guess = api.limits.guess(&*api.store, Some(&account.name), from.address).await?;
     let right = api.auth.is_password(account, password).await;
     if !matches!(right, Ok(false)) {
-        guess.does_not_count();
+        guess.does_not_count().await;
     }
     if right? {
         return Ok(());

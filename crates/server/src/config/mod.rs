@@ -58,10 +58,10 @@ pub(crate) struct Config {
     pub(crate) log: Log,
     /// WebRTC, in and out.
     pub(crate) webrtc: weir_peer::Config,
-    /// Redis. Takes effect when chat across nodes is in this build.
+    /// What nodes share while they run.
     pub(crate) redis: Redis,
-    /// Chat. Takes effect when that part is in this build.
-    pub(crate) chat: Chat,
+    /// The room beside every channel.
+    pub(crate) chat: weir_chat::Config,
     /// The cluster. Takes effect when that part is in this build.
     pub(crate) cluster: Cluster,
 }
@@ -89,7 +89,7 @@ impl Default for Config {
             log: Log::default(),
             webrtc: weir_peer::Config::default(),
             redis: Redis::default(),
-            chat: Chat::default(),
+            chat: weir_chat::Config::default(),
             cluster: Cluster::default(),
         }
     }
@@ -118,8 +118,10 @@ impl Config {
         self.limits.validate().map_err(below("limits"))?;
         self.webhooks.validate().map_err(below("webhooks"))?;
         self.admission.validate().map_err(below("admission"))?;
+        self.chat.validate().map_err(below("chat"))?;
         self.first_start.validate().map_err(below("first_start"))?;
         self.log.validate().map_err(below("log"))?;
+        self.redis.target().map_err(|why| ("redis.url".to_owned(), why.to_string()))?;
         let impossible = |key: &str, why: &str| Err((key.to_owned(), why.to_owned()));
         if self.data_dir.as_os_str().is_empty() {
             return impossible("data_dir", "must name a directory");
@@ -162,6 +164,7 @@ impl Config {
     pub(crate) fn open_files(&self) -> u64 {
         let webrtc = if self.webrtc.tcp { self.webrtc.tcp_connections_max } else { 0 };
         let connections = self.edge.connections.saturating_add(self.ingest.rtmp.connections_max).saturating_add(webrtc);
+        let connections = connections.saturating_add(self.chat.connections);
         u64::try_from(connections).unwrap_or(u64::MAX).saturating_add(FILES_OF_OUR_OWN)
     }
 
@@ -333,31 +336,23 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// `[redis]`: what nodes share while they run. Takes effect when chat across nodes is in this build.
+/// `[redis]`: what nodes share while they run: how much of the API a caller used, and how often a password was guessed.
+/// While Redis is away each node counts by itself, and nothing waits for it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Redis {
-    /// `redis://HOST[:PORT]`. Without it a node keeps to itself.
+    /// One server: `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`. The primary that sentinels call NAME:
+    /// `redis+sentinel://[USER:PASSWORD@]SENTINEL[:PORT],…/NAME[/DATABASE]`, where the login is for the primary. A
+    /// cluster: `redis+cluster://[USER:PASSWORD@]HOST[:PORT],…`. Each also as `rediss…` over TLS. Not set: a node keeps
+    /// to itself.
     pub(crate) url: Option<String>,
 }
 
-/// `[chat]`: Takes effect when chat is in this build.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub(crate) struct Chat {
-    /// Whether messages and joins are limited: `on`, or `off` for benches.
-    pub(crate) rate_limit: RateLimit,
-}
-
-/// Whether chat is limited.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub(crate) enum RateLimit {
-    /// As a public server needs it.
-    #[default]
-    On,
-    /// Not at all: for benches.
-    Off,
+impl Redis {
+    /// What the URL names.
+    pub(crate) fn target(&self) -> Result<Option<weir_redis::Target>, weir_redis::TargetError> {
+        self.url.as_deref().map(weir_redis::Target::parse).transpose()
+    }
 }
 
 /// `[cluster]`: nodes that work together. Takes effect when that part is in this build.
@@ -369,4 +364,4 @@ pub(crate) struct Cluster {
 }
 
 /// Sections whose settings are known but do nothing in this build.
-const NOT_IN_THIS_BUILD: &[&str] = &["redis", "chat", "cluster"];
+const NOT_IN_THIS_BUILD: &[&str] = &["cluster"];

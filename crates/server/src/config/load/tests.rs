@@ -126,7 +126,7 @@ fn variables_have_the_type_that_is_asked_for() {
         ("WEIR__DRAIN_TIMEOUT", "3s"),
         ("WEIR__DATA_DIR", "7"),
         ("WEIR__WEBRTC__PUBLIC_ADDRESSES", "192.0.2.1, [2001:db8::1]:9000"),
-        ("WEIR__REDIS__URL", "redis://localhost"),
+        ("WEIR__CLUSTER__LISTEN", "127.0.0.1:7400"),
         ("HOME", "/root"),
         ("WEIR_OTHER", "passed over"),
     ];
@@ -135,5 +135,5 @@ fn variables_have_the_type_that_is_asked_for() {
     assert_eq!((config.store.readers, config.internal.allow_public), (3, true));
     assert_eq!((config.drain_timeout, config.data_dir), (Duration::from_secs(3), "7".into()));
     assert_eq!(config.webrtc.public_addresses.len(), 2);
-    assert_eq!(loaded.without_effect, ["redis.url"]);
+    assert_eq!(loaded.without_effect, ["cluster.listen"]);
 }
