@@ -2,12 +2,14 @@
 //
 //   {"op":"goto","url":…}            {"op":"eval","code":…}        {"op":"wait","code":…,"ms":…}
 //   {"op":"click","selector":…}      {"op":"press","key":…}        {"op":"size","width":…,"height":…}
-//   {"op":"fill","selector":…,"text":…}
-//   {"op":"shot","path":…}           {"op":"complaints"}
+//   {"op":"fill","selector":…,"text":…}                           {"op":"choose","selector":…,"value":…}
+//   {"op":"shot","path":…}           {"op":"complaints"}          {"op":"axe"}
 //
 // Answers: {"ok":VALUE} or {"error":TEXT}. `wait` polls an expression until it is truthy and answers its value.
 // `complaints` gives what the pages complained of since the start: console errors, CSP violations, uncaught errors.
-import { mkdtemp, rm } from 'node:fs/promises';
+// `axe` looks for what keeps people from using the page and gives what is serious. `shot` takes all of the page with
+// `"whole":true`.
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -29,6 +31,8 @@ const context = await chromium.launchPersistentContext(profile, {
     '--disable-component-update',
     '--disable-sync',
     '--mute-audio',
+    // A name of this machine that is no secure origin over plain HTTP, as other machines' names are none.
+    '--host-resolver-rules=MAP weir.test 127.0.0.1',
     // A camera with a moving picture, a microphone with a tone, a screen; allowed without a question.
     '--use-fake-device-for-media-stream',
     '--use-fake-ui-for-media-stream',
@@ -64,9 +68,19 @@ const commands = {
   },
   click: async ({ selector }) => void (await page.click(selector, { timeout: 20_000 })),
   fill: async ({ selector, text }) => void (await page.fill(selector, text, { timeout: 20_000 })),
+  choose: async ({ selector, value }) => void (await page.selectOption(selector, value, { timeout: 20_000 })),
   press: async ({ key }) => void (await page.keyboard.press(key)),
   size: async ({ width, height }) => void (await page.setViewportSize({ width, height })),
-  shot: async ({ path }) => void (await page.screenshot({ path })),
+  shot: async ({ path, whole }) => void (await page.screenshot({ path, fullPage: whole ?? false })),
+  axe: async () => {
+    const folder = new URL('node_modules/axe-core/', import.meta.url);
+    await page.evaluate(await readFile(new URL('axe.min.js', folder), 'utf8'));
+    const { passes, violations } = await page.evaluate(() => axe.run(document));
+    if (passes.length === 0) throw new Error('axe looked at nothing');
+    return violations
+      .filter(({ impact }) => impact === 'serious' || impact === 'critical')
+      .map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target.join(' ')).join(', ')}`);
+  },
   complaints: async () => complaints,
 };
 

@@ -118,6 +118,11 @@ impl Browser {
         self.must(json!({"op": "fill", "selector": selector, "text": text})).await;
     }
 
+    /// Chooses an option of a `<select>`, by its value.
+    pub async fn choose(&mut self, selector: &str, value: &str) {
+        self.must(json!({"op": "choose", "selector": selector, "value": value})).await;
+    }
+
     /// Presses a key, such as `Space`.
     pub async fn press(&mut self, key: &str) {
         self.must(json!({"op": "press", "key": key})).await;
@@ -133,9 +138,22 @@ impl Browser {
         self.must(json!({"op": "shot", "path": path})).await;
     }
 
+    /// Saves a picture of the whole page, however long it is.
+    pub async fn whole_screenshot(&mut self, path: &Path) {
+        self.must(json!({"op": "shot", "path": path, "whole": true})).await;
+    }
+
+    /// What keeps people from using the page, by axe: what it calls serious or critical.
+    pub async fn barriers(&mut self) -> Vec<String> {
+        lines(&self.must(json!({"op": "axe"})).await)
+    }
+
     /// What the pages complained of so far: console errors, CSP violations, uncaught errors.
     pub async fn complaints(&mut self) -> Vec<String> {
-        let list = self.must(json!({"op": "complaints"})).await;
-        list.as_array().map_or_else(Vec::new, |list| list.iter().map(|line| line.to_string()).collect())
+        lines(&self.must(json!({"op": "complaints"})).await)
     }
+}
+
+fn lines(list: &Value) -> Vec<String> {
+    list.as_array().map_or_else(Vec::new, |list| list.iter().map(|line| line.to_string()).collect())
 }

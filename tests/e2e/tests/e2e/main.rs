@@ -4,7 +4,8 @@
 //! people's players and caches), [`codecs`] (what RTMP can carry), [`lifecycle`] (publishers come, go, come back),
 //! [`origin`] (LL-HLS rules on a real stream), [`whep`] (watching over WebRTC), [`whip`] (publishing over it),
 //! [`webrtc_links`] (bad networks), [`webrtc_clients`] (other people's WebRTC), [`webrtc_latency`] (how old a picture is),
-//! [`operating`] (start, stop, settings), [`cluster`] (several servers on one store), [`hostile`] (bad input).
+//! [`operating`] (start, stop, settings), [`cluster`] (several servers on one store), [`studio`] (accounts in the
+//! browser, pages that anybody can use), [`hostile`] (bad input).
 
 mod cluster;
 mod codecs;
@@ -14,6 +15,7 @@ mod operating;
 mod origin;
 mod pages_webrtc;
 mod players;
+mod studio;
 mod watching;
 mod webrtc_clients;
 mod webrtc_latency;
