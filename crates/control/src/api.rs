@@ -1,12 +1,21 @@
 //! `/api/v1`, as JSON, described by `/api/openapi.json`. The routes stand in the domain folders.
 
+mod answers;
+#[cfg(test)]
+mod cross_site;
+#[cfg(test)]
+mod outage;
+mod readable;
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use axum::{
     Router,
     extract::DefaultBodyLimit,
     http::header,
-    middleware::from_fn_with_state,
+    middleware::{from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -89,7 +98,8 @@ pub fn router(api: Api) -> Router {
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .with_state(api.clone());
-    Router::new().nest("/api", routes).layer(from_fn_with_state(api, limits::limited))
+    let routes = Router::new().nest("/api", routes).layer(from_fn(readable::readable));
+    routes.layer(from_fn_with_state(api, limits::limited))
 }
 
 /// What `/api/openapi.json` says.
@@ -131,12 +141,8 @@ fn openapi_json() -> String {
     all.merge(bans::routes::Description::openapi());
     all.merge(audit::routes::Description::openapi());
     all.merge(admin::routes::Description::openapi());
+    answers::spell_out(&mut all);
     let mut text = all.to_pretty_json().unwrap_or_default();
     text.push('\n');
     text
 }
-
-#[cfg(test)]
-mod outage;
-#[cfg(test)]
-mod tests;

@@ -24,9 +24,12 @@ impl<S: Send + Sync> FromRequestParts<S> for Once {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let Some(key) = parts.headers.get("idempotency-key") else { return Ok(Self(None)) };
-        let key = key.to_str().ok().filter(|key| (1..=KEY_BYTES_MAX).contains(&key.len()));
+        let printable = |key: &&str| key.bytes().all(|byte| byte.is_ascii_graphic());
+        let key = key.to_str().ok().filter(printable).filter(|key| (1..=KEY_BYTES_MAX).contains(&key.len()));
         let key = key.ok_or_else(|| {
-            Problem::bad_request(format!("`Idempotency-Key` must be 1 to {KEY_BYTES_MAX} printable characters."))
+            Problem::bad_request(format!(
+                "`Idempotency-Key` must be 1 to {KEY_BYTES_MAX} printable characters of ASCII without spaces."
+            ))
         })?;
         Ok(Self(Some(key.to_owned())))
     }

@@ -14,13 +14,35 @@ const DEFAULT: usize = 50;
 const MAX: usize = 200;
 
 /// Which page.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
+#[derive(Debug, Deserialize)]
 pub(crate) struct Page {
+    limit: Option<usize>,
+    cursor: Option<String>,
+}
+
+/// A page of a list by name, as the description of the API has it.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it is described, and read as a `Page`")]
+pub(crate) struct PageByName {
     /// At most so many, 1 to 200; 50 without it.
     #[param(minimum = 1, maximum = 200)]
     limit: Option<usize>,
     /// `next` of the page before.
+    #[param(pattern = "^[A-Za-z0-9_]{3,32}$")]
+    cursor: Option<String>,
+}
+
+/// A page of a list by id, as the description of the API has it.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it is described, and read as a `Page`")]
+pub(crate) struct PageById {
+    /// At most so many, 1 to 200; 50 without it.
+    #[param(minimum = 1, maximum = 200)]
+    limit: Option<usize>,
+    /// `next` of the page before.
+    #[param(format = "uuid", pattern = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")]
     cursor: Option<String>,
 }
 

@@ -94,6 +94,8 @@ pub(crate) struct Answer {
     pub(crate) cookie: Option<String>,
     pub(crate) etag: Option<String>,
     pub(crate) retry_after: Option<u64>,
+    /// Which other sites may read it, and whether with what the browser knows of its user (CORS).
+    pub(crate) allowed: [Option<String>; 2],
 }
 
 impl Answer {
@@ -164,8 +166,10 @@ impl Server {
         let (status, cookie, etag) = (response.status().as_u16(), text("set-cookie"), text("etag"));
         let retry_after = text("retry-after").map(|seconds| seconds.parse().unwrap());
         let kind = text("content-type").unwrap_or_default();
+        let allowed = ["access-control-allow-origin", "access-control-allow-credentials"].map(text);
         let body = response.into_body().collect().await.unwrap().to_bytes();
-        Answer { status, body: serde_json::from_slice(&body).unwrap_or(Value::Null), kind, cookie, etag, retry_after }
+        let body = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        Answer { status, body, kind, cookie, etag, retry_after, allowed }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {

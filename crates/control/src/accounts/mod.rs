@@ -6,6 +6,7 @@ mod password;
 mod sqlite;
 
 use jiff::Timestamp;
+use utoipa::ToSchema;
 use weir_identity::{AccountId, ChannelName};
 
 use crate::{channels::Channel, second_factor::SecondFactor, store::Answer};
@@ -61,7 +62,8 @@ impl Account {
 }
 
 /// What an account may do beyond its own channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ToSchema)]
+#[schema(rename_all = "snake_case")]
 pub enum Role {
     /// Nothing.
     User,

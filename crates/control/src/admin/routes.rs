@@ -13,11 +13,11 @@ use weir_identity::ChannelName;
 
 use super::Operators;
 use crate::{
-    accounts::Account,
+    accounts::{Account, Role},
     api::Api,
     audit::Deed,
     auth::{Caller, Origin, caller::forbidden},
-    page::{Page, Paged},
+    page::{Page, PageByName, Paged},
     problem::Problem,
 };
 
@@ -45,7 +45,8 @@ struct AccountView {
     display_name: String,
     /// Where it can be written to.
     email: Option<String>,
-    /// `user` or `admin`.
+    /// What it may do beyond its own channel.
+    #[schema(value_type = Role)]
     role: &'static str,
     /// Whether logging in asks for a code.
     second_factor: bool,
@@ -67,7 +68,7 @@ struct AccountPage {
 }
 
 /// Accounts, by name. For operators.
-#[utoipa::path(get, path = "/api/v1/admin/accounts", tag = "admin", security(("access" = [])), params(Page), responses(
+#[utoipa::path(get, path = "/api/v1/admin/accounts", tag = "admin", security(("access" = [])), params(PageByName), responses(
     (status = 200, description = "A page of accounts.", body = AccountPage),
     (status = "4XX", description = "Why not.", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The store does not answer.", body = Problem, content_type = "application/problem+json"),

@@ -19,7 +19,7 @@ use crate::{
     api::Api,
     auth::Caller,
     channels::routes::seen,
-    page::{Page, Paged},
+    page::{Page, PageById, Paged},
     problem::Problem,
     rights::Right,
 };
@@ -66,7 +66,7 @@ struct AuditPage {
 }
 
 /// Everything that was done, newest first. For operators.
-#[utoipa::path(get, path = "/api/v1/admin/audit", tag = "admin", security(("access" = [])), params(Page), responses(
+#[utoipa::path(get, path = "/api/v1/admin/audit", tag = "admin", security(("access" = [])), params(PageById), responses(
     (status = 200, description = "A page of the log.", body = AuditPage),
     (status = "4XX", description = "Why not.", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The store does not answer.", body = Problem, content_type = "application/problem+json"),
@@ -82,7 +82,7 @@ async fn of_all(
 
 /// What was done in a channel, newest first. For its owner and moderators.
 #[utoipa::path(get, path = "/api/v1/channels/{name}/audit", tag = "channels", security(("access" = [])),
-    params(("name" = String, Path, description = "The channel's name."), Page), responses(
+    params(("name" = String, Path, description = "The channel's name."), PageById), responses(
     (status = 200, description = "A page of the log.", body = AuditPage),
     (status = "4XX", description = "Why not.", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The store does not answer.", body = Problem, content_type = "application/problem+json"),

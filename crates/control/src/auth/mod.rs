@@ -1,16 +1,19 @@
 //! Logging in, and who it is that calls.
 //!
 //! Read [`Auth`] first: register, log in, refresh, log out, as calls on the store. [`caller`] turns a request's bearer
-//! token into a [`Caller`]; `routes` is the HTTP of it; `signing` keeps the keys that sign; `hashing` gives passwords
-//! their turn; `refresh` is what a refresh token is made of.
+//! token into a [`Caller`], [`Sender`] keeps other sites' pages out; `routes` is the HTTP of it; `signing` keeps the keys
+//! that sign; `hashing` gives passwords their turn; `refresh` is what a refresh token is made of.
 
 mod barred;
 pub mod caller;
 mod config;
+#[cfg(test)]
+mod forged;
 mod hashing;
 mod refresh;
 mod refused;
 pub(crate) mod routes;
+mod sender;
 mod signing;
 #[cfg(test)]
 mod tests;
@@ -37,6 +40,7 @@ use crate::{
 pub use caller::{Caller, Origin};
 pub use config::Config;
 pub use refused::Refused;
+pub use sender::{CrossSite, Sender};
 
 /// Logs people in. One for each server; cheap to share.
 pub struct Auth {

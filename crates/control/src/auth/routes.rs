@@ -13,8 +13,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi, ToSchema};
 use weir_identity::ChannelName;
 
-use super::{Auth, Device, LoggedIn, Origin, Refused, Registration};
-use crate::{accounts::Account, api::Api, json::Body, problem::Problem};
+use super::{Auth, Device, LoggedIn, Origin, Refused, Registration, Sender};
+use crate::{
+    accounts::{Account, Role},
+    api::Api,
+    json::Body,
+    problem::Problem,
+};
 
 /// Where the refresh cookie is sent, and its name. `Strict` keeps it from requests that other sites cause.
 const COOKIE: &str = "weir_refresh";
@@ -37,12 +42,13 @@ pub(crate) struct Description;
 #[derive(Deserialize, ToSchema)]
 struct Register {
     /// 3 to 32 of `[a-z0-9_]`, compared without case; the channel that comes with it has the same name.
-    #[schema(example = "anna", min_length = 3, max_length = 32)]
+    #[schema(example = "anna", min_length = 3, max_length = 32, pattern = "^[A-Za-z0-9_]*$")]
     username: String,
     /// At least 8 characters, at most 1024 bytes.
     #[schema(min_length = 8, max_length = 1024)]
     password: String,
-    /// Where the account can be written to.
+    /// Where the account can be written to; empty for nowhere.
+    #[schema(pattern = r"^([^\s@]+@[^\s@.]+(\.[^\s@.]+)+)?$", max_length = 254)]
     email: Option<String>,
 }
 
@@ -76,7 +82,8 @@ pub(crate) struct UserView {
     display_name: String,
     /// Where it can be written to.
     email: Option<String>,
-    /// `user` or `admin`.
+    /// What it may do beyond its own channel.
+    #[schema(value_type = Role)]
     role: &'static str,
     /// Whether logging in asks for a code.
     second_factor: bool,
@@ -115,29 +122,35 @@ struct Tokens {
 /// Makes an account with its channel, and logs it in.
 #[utoipa::path(post, path = "/api/v1/auth/register", request_body = Register, tag = "auth", responses(
     (status = 201, description = "The account.", body = Tokens),
+    (status = 403, description = "Registration is closed, or a page of another site caused the request.", body = Problem, content_type = "application/problem+json"),
+    (status = 409, description = "The name is taken.", body = Problem, content_type = "application/problem+json"),
     (status = "4XX", description = "Why not.", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The store does not answer, or too many log in at once.", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn register(
     State(auth): State<Arc<Auth>>,
     origin: Origin,
+    sender: Sender,
     headers: HeaderMap,
     Body(wanted): Body<Register>,
 ) -> Result<Response, Problem> {
     let wanted = Registration { username: wanted.username, password: wanted.password, email: wanted.email };
     let done = auth.register(wanted, device(&headers, origin)).await?;
-    Ok(tokens(StatusCode::CREATED, done, &headers, origin))
+    Ok(tokens(StatusCode::CREATED, done, sender, origin))
 }
 
 /// Logs in.
 #[utoipa::path(post, path = "/api/v1/auth/login", request_body = Login, tag = "auth", responses(
     (status = 200, description = "Logged in.", body = Tokens),
-    (status = "4XX", description = "Why not; `urn:weir:problem:second-factor-needed` asks for `otp`.", body = Problem, content_type = "application/problem+json"),
+    (status = 401, description = "Name or password is wrong; `urn:weir:problem:second-factor-needed` asks for `otp`.", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "A page of another site caused the request, or the account is suspended.", body = Problem, content_type = "application/problem+json"),
+    (status = "4XX", description = "Why not.", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The store does not answer, or too many log in at once.", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn login(
     State(api): State<Api>,
     origin: Origin,
+    sender: Sender,
     headers: HeaderMap,
     Body(wanted): Body<Login>,
 ) -> Result<Response, Problem> {
@@ -148,35 +161,40 @@ async fn login(
     if !done.as_ref().is_err_and(Refused::is_wrong_guess) {
         guess.does_not_count().await;
     }
-    Ok(tokens(StatusCode::OK, done?, &headers, origin))
+    Ok(tokens(StatusCode::OK, done?, sender, origin))
 }
 
 /// The next pair of tokens. A refresh token that comes twice logs its device out.
 #[utoipa::path(post, path = "/api/v1/auth/refresh", request_body = Refresh, tag = "auth", responses(
     (status = 200, description = "The next pair.", body = Tokens),
+    (status = 401, description = "This device is logged out.", body = Problem, content_type = "application/problem+json"),
+    (status = 403, description = "A page of another site caused the request, or the account is suspended.", body = Problem, content_type = "application/problem+json"),
     (status = "4XX", description = "Why not.", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The store does not answer.", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn refresh(
     State(auth): State<Arc<Auth>>,
     origin: Origin,
+    sender: Sender,
     headers: HeaderMap,
     Body(given): Body<Refresh>,
 ) -> Result<Response, Problem> {
     let token = given.refresh_token.or_else(|| cookie(&headers)).ok_or(Refused::WrongRefreshToken)?;
     let done = auth.refresh(&token, device(&headers, origin)).await?;
-    Ok(tokens(StatusCode::OK, done, &headers, origin))
+    Ok(tokens(StatusCode::OK, done, sender, origin))
 }
 
 /// Logs this device out. Its access token counts until it expires.
 #[utoipa::path(post, path = "/api/v1/auth/logout", request_body = Refresh, tag = "auth", responses(
     (status = 204, description = "Logged out."),
+    (status = 403, description = "A page of another site caused the request.", body = Problem, content_type = "application/problem+json"),
     (status = "4XX", description = "Why not.", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The store does not answer.", body = Problem, content_type = "application/problem+json"),
 ))]
 async fn logout(
     State(auth): State<Arc<Auth>>,
     origin: Origin,
+    sender: Sender,
     headers: HeaderMap,
     Body(given): Body<Refresh>,
 ) -> Result<Response, Problem> {
@@ -184,7 +202,7 @@ async fn logout(
         auth.logout(&token).await?;
     }
     let mut response = StatusCode::NO_CONTENT.into_response();
-    if is_browser(&headers) {
+    if sender == Sender::Page {
         set_cookie(&mut response, "", 0, origin);
     }
     Ok(response)
@@ -196,8 +214,8 @@ fn device(headers: &HeaderMap, origin: Origin) -> Device {
 }
 
 /// The answer of whoever was logged in. Not to be kept by anybody.
-fn tokens(status: StatusCode, done: LoggedIn, headers: &HeaderMap, origin: Origin) -> Response {
-    let browser = is_browser(headers);
+fn tokens(status: StatusCode, done: LoggedIn, sender: Sender, origin: Origin) -> Response {
+    let browser = sender == Sender::Page;
     let (access_token, expires_in, refresh) = (done.access_token, done.expires_in, done.refresh_token);
     let refresh_token = (!browser).then(|| refresh.clone());
     let body = Tokens { user: UserView::of(&done.account), access_token, refresh_token, expires_in };
@@ -210,11 +228,6 @@ fn tokens(status: StatusCode, done: LoggedIn, headers: &HeaderMap, origin: Origi
     response
 }
 
-/// Browsers say for which kind of request they act; scripts in them cannot (Fetch Metadata).
-fn is_browser(headers: &HeaderMap) -> bool {
-    headers.contains_key("sec-fetch-mode")
-}
-
 fn set_cookie(response: &mut Response, value: &str, age_seconds: u64, origin: Origin) {
     let secure = if origin.tls { "; Secure" } else { "" };
     let cookie = format!("{COOKIE}={value}; {COOKIE_ATTRIBUTES}; Max-Age={age_seconds}{secure}");
@@ -223,13 +236,8 @@ fn set_cookie(response: &mut Response, value: &str, age_seconds: u64, origin: Or
     }
 }
 
-/// The refresh token of the browser's cookie. One that another site's page caused is not looked at, whatever the cookie's
-/// own rules were worth.
+/// The refresh token of the browser's cookie.
 fn cookie(headers: &HeaderMap) -> Option<String> {
-    let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
-    if !site.is_none_or(|site| matches!(site, "same-origin" | "none")) {
-        return None;
-    }
     let all = headers.get_all(header::COOKIE).iter().filter_map(|cookie| cookie.to_str().ok());
     let mut pairs = all.flat_map(|cookies| cookies.split(';')).filter_map(|pair| pair.trim().split_once('='));
     pairs.find(|(name, _)| *name == COOKIE).map(|(_, value)| value.to_owned()).filter(|value| !value.is_empty())

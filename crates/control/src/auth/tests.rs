@@ -66,7 +66,7 @@ async fn a_browser_keeps_its_refresh_token_in_a_cookie_that_other_sites_cannot_u
     let pair = cookie.split(';').next().unwrap();
     let from = |site| [browser, ("sec-fetch-site", site), ("cookie", pair)];
     let cross = server.call("POST", "/api/v1/auth/refresh", &from("cross-site"), json!({})).await;
-    assert_eq!(cross.status, 401);
+    assert_eq!(cross.status, 403);
     let own = server.call("POST", "/api/v1/auth/refresh", &from("same-origin"), json!({})).await;
     assert_eq!(own.status, 200);
     assert_ne!(own.cookie.unwrap().split(';').next().unwrap(), pair);

@@ -20,7 +20,7 @@ use crate::{
     auth::{Caller, Origin, caller::forbidden},
     channels::routes::seen,
     json::Body,
-    page::{Page, Paged},
+    page::{Page, PageById, Paged},
     problem::Problem,
     rights::Right,
     roles::ChannelRole,
@@ -43,7 +43,7 @@ pub(crate) struct Description;
 struct BanWanted {
     /// Why, for other moderators: at most 500 characters.
     #[serde(default)]
-    #[schema(max_length = 500)]
+    #[schema(max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     reason: String,
     /// Until when, RFC 3339; for good without it.
     #[schema(value_type = Option<String>, format = "date-time")]
@@ -78,7 +78,7 @@ struct BanPage {
 
 /// Who is banned from a channel. For its owner and moderators.
 #[utoipa::path(get, path = "/api/v1/channels/{name}/bans", tag = "bans", security(("access" = [])),
-    params(("name" = String, Path, description = "The channel's name."), Page), responses(
+    params(("name" = String, Path, description = "The channel's name."), PageById), responses(
     (status = 200, description = "A page of bans.", body = BanPage),
     (status = "4XX", description = "Why not.", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The store does not answer.", body = Problem, content_type = "application/problem+json"),

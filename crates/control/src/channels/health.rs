@@ -22,7 +22,7 @@ pub(crate) fn router() -> Router<Api> {
 pub(crate) struct Description;
 
 /// How the running publish is, in figures and in words.
-#[utoipa::path(get, path = "/api/v1/channels/{name}/health", tag = "channels", params(("name" = String, Path, description = "The channel's name.")), responses(
+#[utoipa::path(get, path = "/api/v1/channels/{name}/health", tag = "channels", security((), ("access" = [])), params(("name" = String, Path, description = "The channel's name.")), responses(
     (status = 200, description = "How it is; figures are null while it is not live.", body = HealthInfo),
     (status = "4XX", description = "There is no such channel.", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The store does not answer.", body = Problem, content_type = "application/problem+json"),

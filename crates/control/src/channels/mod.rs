@@ -9,6 +9,7 @@ mod tests;
 mod view;
 
 use jiff::Timestamp;
+use utoipa::ToSchema;
 use weir_identity::{AccountId, ChannelId, ChannelName};
 
 use crate::{keys::Key, store::Answer};
@@ -106,7 +107,8 @@ macro_rules! named {
 }
 
 /// Who may watch, and who is told that it exists.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ToSchema)]
+#[schema(rename_all = "snake_case")]
 pub enum Visibility {
     /// Everyone, and it stands in lists.
     #[default]
@@ -129,7 +131,8 @@ impl Visibility {
 }
 
 /// How much safety is given away for speed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ToSchema)]
+#[schema(rename_all = "snake_case")]
 pub enum Latency {
     /// WebRTC where the viewer can: well under a second.
     Realtime,
@@ -142,7 +145,8 @@ pub enum Latency {
 named!(Latency { Realtime = "realtime", Low = "low", Normal = "normal" });
 
 /// What a second publisher gets while one is live.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ToSchema)]
+#[schema(rename_all = "snake_case")]
 pub enum Conflict {
     /// The channel; the older one is told so and closed.
     #[default]

@@ -66,6 +66,7 @@ struct Wanted {
     #[param(minimum = 1, maximum = 200)]
     limit: Option<usize>,
     /// `next` of the page before.
+    #[param(pattern = "^[A-Za-z0-9_]{3,32}$")]
     cursor: Option<String>,
 }
 
@@ -73,34 +74,47 @@ struct Wanted {
 #[derive(Debug, Deserialize, ToSchema)]
 struct ChannelChange {
     /// 1 to 140 characters.
-    #[schema(min_length = 1, max_length = 140)]
+    #[schema(
+        min_length = 1,
+        max_length = 140,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     title: Option<String>,
     /// At most 5 000 characters.
-    #[schema(max_length = 5000)]
+    #[schema(max_length = 5000, pattern = r"^[^\x00-\x09\x0b-\x1f\x7f-\x9f]*$")]
     description: Option<String>,
     /// At most 10, of 1 to 32 characters each.
-    #[schema(max_items = 10)]
+    #[schema(max_items = 10, value_type = Option<Vec<Tag>>)]
     tags: Option<Vec<String>>,
     /// At most 64 characters.
-    #[schema(max_length = 64)]
+    #[schema(max_length = 64, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     category: Option<String>,
     /// A language tag of BCP 47, or empty.
-    #[schema(max_length = 35, example = "ko")]
+    #[schema(max_length = 35, pattern = "^[A-Za-z0-9-]*$", example = "ko")]
     language: Option<String>,
-    /// `public`, `unlisted`, `private` or `members`.
+    /// Who may watch.
+    #[schema(value_type = Option<Visibility>)]
     visibility: Option<String>,
-    /// `realtime`, `low` or `normal`.
+    /// How much safety is given away for speed.
+    #[schema(value_type = Option<Latency>)]
     latency: Option<String>,
     /// What a second publisher gets: the channel (`take_over`), or a refusal (`refuse`).
+    #[schema(value_type = Option<Conflict>)]
     conflict: Option<String>,
 }
+
+/// A tag, as the description of the API has it.
+#[derive(ToSchema)]
+#[schema(min_length = 1, max_length = 32, pattern = r"^[^\s\x00-\x1f\x7f-\x9f]+( [^\s\x00-\x1f\x7f-\x9f]+)*$")]
+#[expect(dead_code, reason = "it is described, and read as text")]
+struct Tag(String);
 
 /// How long a signed address is to count.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 struct TokenWanted {
     /// Seconds, at most 30 days; 12 hours without it.
-    #[schema(minimum = 1, maximum = 2_592_000)]
-    expires_in: Option<u32>,
+    #[schema(value_type = Option<u32>, minimum = 1, maximum = 2_592_000)]
+    expires_in: Option<serde_json::Number>,
 }
 
 /// Signed addresses of a closed channel.
@@ -141,7 +155,7 @@ async fn list(State(api): State<Api>, wanted: Result<Query<Wanted>, QueryRejecti
 }
 
 /// One channel. A private one is there only for who may watch it.
-#[utoipa::path(get, path = "/api/v1/channels/{name}", tag = "channels", params(("name" = String, Path, description = "The channel's name.")), responses(
+#[utoipa::path(get, path = "/api/v1/channels/{name}", tag = "channels", security((), ("access" = [])), params(("name" = String, Path, description = "The channel's name.")), responses(
     (status = 200, description = "The channel; `ETag` is the version of its settings.", body = ChannelView),
     (status = "4XX", description = "There is no such channel.", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The store does not answer.", body = Problem, content_type = "application/problem+json"),
@@ -154,7 +168,7 @@ async fn one(State(api): State<Api>, caller: Option<Caller>, Path(name): Path<St
 /// Changes a channel: its owner and moderators.
 #[utoipa::path(patch, path = "/api/v1/channels/{name}", tag = "channels", request_body = ChannelChange, security(("access" = [])),
     params(("name" = String, Path, description = "The channel's name."),
-        ("If-Match" = Option<String>, Header, description = "Only if its settings are still of this version.")), responses(
+        ("If-Match" = Option<String>, Header, pattern = r#"^(\*|"[0-9]+")$"#, example = "\"1\"", description = "Only if its settings are still of this version.")), responses(
     (status = 200, description = "The channel as it is now.", body = ChannelView),
     (status = "4XX", description = "Why not.", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The store does not answer.", body = Problem, content_type = "application/problem+json"),
@@ -219,10 +233,9 @@ async fn playback_token(
 ) -> Result<Response, Problem> {
     let (channel, right) = seen(&api, Some(&caller), &name).await?;
     right.at_least(Right::Moderator)?;
-    let life = wanted.expires_in.map_or(LIFETIME, |seconds| SignedDuration::from_secs(i64::from(seconds)));
-    if life.is_zero() || life > LIFETIME_MAX {
-        return Err(invalid("`expires_in` must be 1 s to 30 days."));
-    }
+    let life = wanted.expires_in.map_or(Some(LIFETIME), |seconds| whole(&seconds).map(SignedDuration::from_secs));
+    let life = life.filter(|life| life.is_positive() && *life <= LIFETIME_MAX);
+    let life = life.ok_or_else(|| invalid("`expires_in` must be 1 s to 30 days, in whole seconds."))?;
     let end = Timestamp::now() + life;
     let token = api.playback.sign(&channel.name, channel.id, end);
     Deed::by(&caller, origin, "playback.sign").on(&channel).note(&*api.store).await;
@@ -230,6 +243,12 @@ async fn playback_token(
     let view = ChannelView::of(&channel, &*api.presence, &Watching::Signed(token.clone()));
     let made = TokenMade { token, expires_at, channel: view };
     Ok((StatusCode::CREATED, [(header::CACHE_CONTROL, "no-store")], Json(made)).into_response())
+}
+
+/// A whole number, which JSON may write as `60.0` as well.
+fn whole(number: &serde_json::Number) -> Option<i64> {
+    let fraction = || number.as_f64().filter(|number| number.fract() == 0.0 && number.abs() < 1e15);
+    number.as_i64().or_else(|| fraction().map(|number| number as i64))
 }
 
 /// The channel, if the caller may know of it, and what they may do there.

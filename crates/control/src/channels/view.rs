@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::Channel;
+use super::{Channel, Conflict, Latency, Visibility};
 use crate::presence::{Presence, RenditionInfo};
 
 /// A channel.
@@ -22,11 +22,14 @@ pub struct ChannelView {
     category: String,
     /// The language spoken, as BCP 47 writes it; empty when it is not said.
     language: String,
-    /// `public`, `unlisted`, `private` or `members`.
+    /// Who may watch.
+    #[schema(value_type = Visibility)]
     visibility: &'static str,
-    /// `realtime`, `low` or `normal`.
+    /// How much safety is given away for speed.
+    #[schema(value_type = Latency)]
     latency: &'static str,
     /// What a second publisher gets: the channel (`take_over`), or a refusal (`refuse`).
+    #[schema(value_type = Conflict)]
     conflict: &'static str,
     /// Whether it is live.
     live: bool,

@@ -37,12 +37,13 @@ pub(crate) struct Description;
 #[derive(Default, Deserialize, ToSchema)]
 struct KeyWanted {
     /// What its owner calls it, 1 to 64 characters; `stream key` without it.
-    #[schema(max_length = 64)]
+    #[schema(min_length = 1, max_length = 64, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     name: Option<String>,
     /// From when on it is refused, RFC 3339; never without it.
     #[schema(value_type = Option<String>, format = "date-time")]
     expires_at: Option<Timestamp>,
     /// Of which of one's channels; the one with one's own name without it.
+    #[schema(pattern = "^[A-Za-z0-9_]{3,32}$")]
     channel: Option<String>,
 }
 
@@ -129,8 +130,9 @@ async fn list(State(api): State<Api>, caller: Caller) -> Result<Response, Proble
 
 /// Makes a stream key.
 #[utoipa::path(post, path = "/api/v1/me/keys", tag = "keys", request_body = KeyWanted, security(("access" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same request with the same key within a day is answered the same, and done once.")), responses(
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]*$", description = "The same request with the same key within a day is answered the same, and done once.")), responses(
     (status = 201, description = "The key, shown this once.", body = Made),
+    (status = 404, description = "There is no such channel.", body = Problem, content_type = "application/problem+json"),
     (status = "4XX", description = "Why not.", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The store does not answer.", body = Problem, content_type = "application/problem+json"),
 ))]

@@ -48,8 +48,10 @@ struct Description;
 #[derive(Deserialize, ToSchema)]
 struct AccountChange {
     /// What others read: 1 to 50 characters of any script, and not the look of somebody else's.
+    #[schema(min_length = 1, max_length = 50)]
     display_name: Option<String>,
     /// Where the account can be written to; empty for nowhere.
+    #[schema(pattern = r"^([^\s@]+@[^\s@.]+(\.[^\s@.]+)+)?$", max_length = 254)]
     email: Option<String>,
 }
 
@@ -84,7 +86,7 @@ async fn show(State(api): State<Api>, caller: Caller) -> Result<Response, Proble
 
 /// Changes one's own account.
 #[utoipa::path(patch, path = "/api/v1/me", tag = "me", request_body = AccountChange, security(("access" = [])),
-    params(("If-Match" = Option<String>, Header, description = "Only if the account is still of this version.")), responses(
+    params(("If-Match" = Option<String>, Header, pattern = r#"^(\*|"[0-9]+")$"#, example = "\"1\"", description = "Only if the account is still of this version.")), responses(
     (status = 200, description = "The account as it is now.", body = UserView),
     (status = "4XX", description = "Why not.", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The store does not answer.", body = Problem, content_type = "application/problem+json"),
@@ -144,6 +146,7 @@ async fn remove(
 /// Sets a password, and logs every other device out.
 #[utoipa::path(post, path = "/api/v1/me/password", tag = "me", request_body = NewPassword, security(("access" = [])), responses(
     (status = 204, description = "It is set."),
+    (status = 409, description = "The account was changed in this moment.", body = Problem, content_type = "application/problem+json"),
     (status = "4XX", description = "Why not.", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The store does not answer.", body = Problem, content_type = "application/problem+json"),
 ))]

@@ -47,6 +47,7 @@ struct Code {
 /// Begins to set a second factor up. It is asked for once its first code was confirmed.
 #[utoipa::path(post, path = "/api/v1/me/second-factor", tag = "me", request_body = Proof, security(("access" = [])), responses(
     (status = 201, description = "What the app needs.", body = Setup),
+    (status = 409, description = "There is a second factor already.", body = Problem, content_type = "application/problem+json"),
     (status = "4XX", description = "Why not.", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The store does not answer.", body = Problem, content_type = "application/problem+json"),
 ))]
@@ -71,6 +72,7 @@ async fn begin(
 /// Confirms the first code: from now on logging in asks for one.
 #[utoipa::path(post, path = "/api/v1/me/second-factor/confirm", tag = "me", request_body = Code, security(("access" = [])), responses(
     (status = 204, description = "It is on."),
+    (status = 409, description = "None is being set up.", body = Problem, content_type = "application/problem+json"),
     (status = "4XX", description = "Why not.", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The store does not answer.", body = Problem, content_type = "application/problem+json"),
 ))]
@@ -93,6 +95,7 @@ async fn confirm(State(api): State<Api>, caller: Caller, Body(code): Body<Code>)
 /// Switches the second factor off.
 #[utoipa::path(delete, path = "/api/v1/me/second-factor", tag = "me", request_body = Proof, security(("access" = [])), responses(
     (status = 204, description = "It is off."),
+    (status = 409, description = "The account was changed in this moment.", body = Problem, content_type = "application/problem+json"),
     (status = "4XX", description = "Why not.", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The store does not answer.", body = Problem, content_type = "application/problem+json"),
 ))]

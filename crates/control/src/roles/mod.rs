@@ -5,6 +5,7 @@ pub(crate) mod routes;
 mod sqlite;
 
 use jiff::Timestamp;
+use utoipa::ToSchema;
 use weir_identity::{AccountId, ChannelId};
 
 use crate::store::Answer;
@@ -13,7 +14,8 @@ use crate::store::Answer;
 pub const ROLES_PER_CHANNEL_MAX: usize = 1_000;
 
 /// A role in a channel. Its owner stands with the channel itself.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ToSchema)]
+#[schema(rename_all = "snake_case")]
 pub enum ChannelRole {
     /// Marked, and free of slow mode and the like.
     Vip,

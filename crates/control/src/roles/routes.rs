@@ -38,8 +38,8 @@ pub(crate) struct Description;
 /// A role that is given.
 #[derive(Deserialize, ToSchema)]
 struct RoleWanted {
-    /// `moderator` or `vip`.
-    #[schema(example = "moderator")]
+    /// What it is to be.
+    #[schema(value_type = ChannelRole)]
     role: String,
 }
 
@@ -121,6 +121,7 @@ async fn one(
 #[utoipa::path(put, path = "/api/v1/channels/{name}/roles/{username}", tag = "roles", request_body = RoleWanted, security(("access" = [])),
     params(("name" = String, Path, description = "The channel's name."), ("username" = String, Path, description = "Who gets it.")), responses(
     (status = 200, description = "The role.", body = RoleView),
+    (status = 409, description = "It is the owner, or there are too many roles.", body = Problem, content_type = "application/problem+json"),
     (status = "4XX", description = "Why not.", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The store does not answer.", body = Problem, content_type = "application/problem+json"),
 ))]

@@ -21,6 +21,7 @@ mod sqlite;
 mod tests;
 
 use jiff::{SignedDuration, Timestamp};
+use utoipa::ToSchema;
 use weir_identity::{AccountId, ChannelId, DeliveryId, HookId, KeySecret};
 
 pub use self::{
@@ -30,6 +31,7 @@ pub use self::{
     courier::Courier,
     signature::Secret,
 };
+pub(crate) use self::client::trusted_authorities;
 use crate::{seal::Seal, store::Answer};
 
 /// Most hooks of one channel, or of the installation.
@@ -43,15 +45,20 @@ pub const WAITING_MAX: u32 = 1_000;
 pub const GIVEN_UP_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
 /// What can happen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, ToSchema)]
+#[schema(as = WebhookEvent)]
 pub enum Event {
-    /// A publish began.
+    /// A stream began.
+    #[schema(rename = "stream.started")]
     StreamStarted,
-    /// A publish ended.
+    /// A stream ended: its publisher left, and did not come back within the grace time.
+    #[schema(rename = "stream.ended")]
     StreamEnded,
     /// A recorded or uploaded video can be watched.
+    #[schema(rename = "vod.ready")]
     VodReady,
     /// Somebody was banned from a channel.
+    #[schema(rename = "ban")]
     Ban,
 }
 

@@ -42,10 +42,10 @@ pub(crate) struct Description;
 #[derive(Deserialize, ToSchema)]
 struct HookWanted {
     /// Where messages are posted: `https://` or `http://`, and no address of a private network.
-    #[schema(example = "https://example.org/hook", max_length = 1024)]
+    #[schema(example = "https://example.org/hook", max_length = 1024, format = "uri")]
     url: String,
-    /// `stream.started`, `stream.ended`, `vod.ready`, `ban`.
-    #[schema(min_items = 1, max_items = 4)]
+    /// What it is to be told.
+    #[schema(value_type = Vec<Event>, min_items = 1, max_items = 4)]
     events: Vec<String>,
 }
 
@@ -57,6 +57,7 @@ struct HookView {
     /// Where messages are posted.
     url: String,
     /// What it is told.
+    #[schema(value_type = Vec<Event>)]
     events: Vec<&'static str>,
     /// When it was made, RFC 3339 in UTC.
     #[schema(format = "date-time")]
@@ -94,6 +95,7 @@ struct HookMade {
     /// Where messages are posted.
     url: String,
     /// What it is told.
+    #[schema(value_type = Vec<Event>)]
     events: Vec<&'static str>,
     /// What messages are signed with (Standard Webhooks, `whsec_` and base64). Shown this once.
     secret: String,
@@ -115,7 +117,7 @@ async fn of_channel(State(api): State<Api>, caller: Caller, Path(name): Path<Str
 /// `webhook-signature`. They come at least once, and not always in order.
 #[utoipa::path(post, path = "/api/v1/channels/{name}/webhooks", tag = "webhooks", request_body = HookWanted, security(("access" = [])),
     params(("name" = String, Path, description = "The channel's name."),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same request with the same key within a day is answered the same, and done once.")), responses(
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]*$", description = "The same request with the same key within a day is answered the same, and done once.")), responses(
     (status = 201, description = "The hook, with its secret, shown this once.", body = HookMade),
     (status = "4XX", description = "Why not.", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The store does not answer.", body = Problem, content_type = "application/problem+json"),
@@ -166,7 +168,7 @@ async fn of_all(State(api): State<Api>, caller: Caller) -> Result<Response, Prob
 
 /// Adds a hook that is told what happens in every channel.
 #[utoipa::path(post, path = "/api/v1/admin/webhooks", tag = "admin", request_body = HookWanted, security(("access" = [])),
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same request with the same key within a day is answered the same, and done once.")), responses(
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255, pattern = "^[!-~]*$", description = "The same request with the same key within a day is answered the same, and done once.")), responses(
     (status = 201, description = "The hook, with its secret, shown this once.", body = HookMade),
     (status = "4XX", description = "Why not.", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The store does not answer.", body = Problem, content_type = "application/problem+json"),
@@ -223,6 +225,9 @@ async fn add(
     wanted: HookWanted,
     deed: Deed,
 ) -> Result<(StatusCode, HookMade), Problem> {
+    if wanted.events.len() > Event::ALL.len() {
+        return Err(invalid("There are not so many events."));
+    }
     let mut events: Vec<Event> = Vec::new();
     for name in &wanted.events {
         let event = Event::parse(name).ok_or_else(|| invalid("There is no such event."))?;
