@@ -10,6 +10,11 @@ const [inHours, inDays] = [unit("hour"), unit("day")];
 export const lasting = (hours: number): string =>
   hours < 24 ? inHours.format(hours) : inDays.format(hours / 24);
 
+const clock = new Intl.DateTimeFormat(language, { timeStyle: "medium" });
+
+/** The time of day of a moment, in milliseconds since 1970. */
+export const clockTime = (at: number): string => clock.format(at);
+
 /** Whether a time of the API is over. */
 export const isPast = (time: string): boolean => new Date(time).getTime() <= Date.now();
 
