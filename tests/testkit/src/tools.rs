@@ -1,8 +1,9 @@
-//! Other people's programs as players and publishers: ffmpeg, ffprobe, GStreamer, aiortc.
+//! Other people's programs as players, publishers and callers: ffmpeg, ffprobe, GStreamer, aiortc, schemathesis.
 
 use std::{
     path::{Path, PathBuf},
     process::{Output, Stdio},
+    time::Duration,
 };
 
 use serde_json::Value;
@@ -13,6 +14,9 @@ use tokio::{
 };
 
 use crate::server::PATIENCE;
+
+/// Longest that schemathesis may take: it asks for thousands of things.
+const SCHEMATHESIS_PATIENCE: Duration = Duration::from_secs(180);
 
 /// Runs a program to its end; gives what it printed.
 ///
@@ -129,6 +133,24 @@ pub fn whipclientsink(endpoint: &str, token: &str, caps: &str) -> Child {
     let mut program = Command::new(prepared("gst/debug/gst-whip"));
     program.args([endpoint, token, caps]);
     talking(program)
+}
+
+/// Asks an API for everything that its description allows, as `tests/tools/schemathesis/schemathesis.toml` says, with
+/// further arguments of `schemathesis run`. Gives whether all answers were as described, and what it said.
+///
+/// # Panics
+/// When it was not prepared, cannot be started, or does not end.
+pub async fn schemathesis(description: &str, arguments: &[&str]) -> (bool, String) {
+    let settings = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tools/schemathesis/schemathesis.toml");
+    let mut program = Command::new(prepared("schemathesis/bin/schemathesis"));
+    program.arg("--config-file").arg(settings).args(["run", description, "--no-color"]).args(arguments);
+    // Where it keeps what it found; the tests need none of it.
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    program.current_dir(folder.path()).stdin(Stdio::null()).kill_on_drop(true);
+    let output = timeout(SCHEMATHESIS_PATIENCE, program.output()).await.expect("schemathesis ends");
+    let output = output.expect("schemathesis starts");
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    (output.status.success(), said)
 }
 
 /// What `tests/tools/prepare` made.
