@@ -1,6 +1,6 @@
 //! The settings of chat, with their manual.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -47,6 +47,10 @@ pub struct Config {
     pub history: usize,
     /// Messages that whoever comes for the first time is shown.
     pub history_shown: usize,
+    /// A file with words that must not be said, one a line, as everybody spells them; other spellings are found. `mask:`
+    /// (the default), `hold:` or `block:` before a word says what happens; `*` before or behind it lets it be part of a
+    /// longer word. The file is read anew when it changes. Empty: no words.
+    pub words: PathBuf,
     /// Other sites whose pages may open rooms, such as `["https://www.example.org"]`. This server's own pages always may,
     /// and programs that are no browsers.
     pub origins: Vec<String>,
@@ -72,7 +76,7 @@ impl Default for Config {
             messages_within: Duration::from_secs(30),
             joins_per_address: 10_000,
             connections_per_address: 10_000,
-            connections: 100_000,
+            connections: 50_000,
             message_chars_max: 500,
             frame_bytes_max: 16 * 1024,
             join_timeout: Duration::from_secs(5),
@@ -80,6 +84,7 @@ impl Default for Config {
             gather_max: Duration::from_millis(100),
             history: 500,
             history_shown: 50,
+            words: PathBuf::new(),
             origins: Vec::new(),
         }
     }

@@ -10,6 +10,7 @@
 
 pub mod config;
 pub mod fabric;
+pub mod filter;
 pub mod gate;
 pub mod room;
 mod rooms;

@@ -17,6 +17,7 @@ use weir_identity::ChannelId;
 use crate::{
     config::Config,
     fabric::Fabric,
+    filter::list::Current,
     room::{
         actor::{self, Room},
         outlet::Outlet,
@@ -52,6 +53,7 @@ pub struct Rooms(Arc<Inner>);
 struct Inner {
     fabric: Arc<dyn Fabric>,
     config: Arc<Config>,
+    words: Current,
     node: u64,
     owner: RwLock<Option<ActorRef<Msg>>>,
 }
@@ -65,10 +67,10 @@ impl fmt::Debug for Rooms {
 impl Rooms {
     /// Rooms over `fabric`. Nobody may come before [`Self::start`].
     #[must_use]
-    pub fn new(fabric: Arc<dyn Fabric>, config: Arc<Config>) -> Self {
+    pub fn new(fabric: Arc<dyn Fabric>, config: Arc<Config>, words: Current) -> Self {
         // The second half of a UUID of version 7 is random.
         let node = uuid::Uuid::now_v7().as_u64_pair().1;
-        Self(Arc::new(Inner { fabric, config, node, owner: RwLock::default() }))
+        Self(Arc::new(Inner { fabric, config, words, node, owner: RwLock::default() }))
     }
 
     /// Starts the owner under `supervisor`.
@@ -202,6 +204,7 @@ impl State {
                 id: channel,
                 fabric: inner.fabric.clone(),
                 config: inner.config.clone(),
+                words: inner.words.clone(),
                 outlet: outlet.clone(),
                 node: inner.node,
             };

@@ -61,5 +61,7 @@ pub(crate) const NO_RTMP: &str = "the RTMP listener failed too often and was giv
 pub(crate) const NO_STREAMS: &str = "the owner of the streams failed too often and was given up";
 /// The owner of publishers over WebRTC was given up.
 pub(crate) const NO_WHIP: &str = "the owner of the publishers over WebRTC failed too often and was given up";
+/// The owner of the chat rooms was given up.
+pub(crate) const NO_CHAT: &str = "the owner of the chat rooms failed too often and was given up";
 /// The owner of viewers over WebRTC was given up.
 pub(crate) const NO_WHEP: &str = "the owner of the viewers over WebRTC failed too often and was given up";

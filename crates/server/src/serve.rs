@@ -11,6 +11,7 @@ use ractor::{Actor, ActorRef, SpawnErr};
 use tokio::{net::TcpListener, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
+use weir_chat::{Chat, fabric, filter};
 use weir_control::{
     Presence,
     admin::Operators,
@@ -46,8 +47,8 @@ use crate::{
     tls,
     webrtc::WebRtc,
     wiring::{
-        access::Signed, admin::Admin, gate::Gate, history::History, origin, presence::Streams, revoked::Revoked,
-        running::Running,
+        access::Signed, admin::Admin, chat::ChatGate, gate::Gate, history::History, origin, presence::Streams,
+        revoked::Revoked, running::Running,
     },
 };
 
@@ -117,7 +118,14 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
     };
     let announcer = Announcer::new(store.clone());
     let history = History::new(store.clone(), announcer.clone());
-    let publishing = Publishing { tls: certificate.clone(), gate, whip: whip.clone() };
+    let auth = Auth::open(store.clone(), &secret, config.auth.clone()).await?;
+    let chat = Chat::new(
+        config.chat.clone(),
+        Arc::new(ChatGate::new(store.clone(), auth.clone(), announcer.clone())),
+        Arc::new(fabric::Local::new(config.chat.history)),
+        filter::list::watch(config.chat.words.clone()).await?,
+    );
+    let publishing = Publishing { tls: certificate.clone(), gate, whip: whip.clone(), chat: chat.clone() };
     let tree = Tree::start(&config, publishing, history, &streams, &repair, &revoked, &health).await?;
     let addresses = sockets.addresses(&config, tree.rtmp.address)?;
 
@@ -125,7 +133,6 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
     let admin = Admin::new(store.clone(), secret.clone(), registry, revoked, addresses.clone());
     let token = Token::create(&config.data_dir)?;
     let presence: Arc<dyn Presence> = Arc::new(streams.clone());
-    let auth = Auth::open(store.clone(), &secret, config.auth.clone()).await?;
     tokio::spawn(auth.clone().rotate_keys(secret.clone()));
     let operators = Operators::new(store.clone(), auth.clone(), presence.clone());
     let internal = Internal { token, health: health.clone(), metrics, streams, admin, operators };
@@ -147,6 +154,7 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
         .merge(api::router(api::Api { store, presence, auth, places, secret, playback, limits, announcer, webhooks }))
         .merge(whep::router(whep))
         .merge(whip.router())
+        .merge(chat.router())
         .layer(from_fn_with_state(trusted, origin::seen));
     let edge = weir_edge::service(playlists, Some(access));
     let stop_http = CancellationToken::new();
@@ -161,7 +169,7 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
     info!(signal, "stopping: streams end, publishers are told, waiting requests are answered");
     health.because(health::DRAINING);
     let drain = async {
-        tree.end_streams().await;
+        tokio::join!(tree.end_streams(), chat.drain());
         stop_http.cancel();
         // A panic of the listeners is their end as well.
         let _ = http.await;
@@ -206,11 +214,12 @@ impl Sockets {
     }
 }
 
-/// How publishers reach this server.
+/// How publishers, and those who talk, reach this server.
 struct Publishing {
     tls: Option<Arc<rustls::ServerConfig>>,
     gate: Arc<Gate>,
     whip: Whip<Gate>,
+    chat: Chat,
 }
 
 /// The running supervision tree.
@@ -255,6 +264,7 @@ impl Tree {
             current,
             whep,
             whip: Some(publishing.whip),
+            chat: Some(publishing.chat),
             health: health.clone(),
         };
         let (root, _) = Actor::spawn(None, Root, arguments).await.map_err(|error| match error {

@@ -7,6 +7,7 @@
 
 pub mod browser;
 pub mod cassandra;
+pub mod chat;
 pub mod clock;
 pub mod hls;
 pub mod http;

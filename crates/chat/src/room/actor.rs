@@ -32,6 +32,7 @@ use super::{
 use crate::{
     config::Config,
     fabric::{Delivery, Down, Fabric, Opened, Signal, Sink},
+    filter::{Verdict, list::Current},
     socket::desk::{Asked, Desk},
     wire::{
         inbound::Way,
@@ -107,6 +108,8 @@ pub(crate) struct Arguments {
     pub(crate) id: ChannelId,
     pub(crate) fabric: Arc<dyn Fabric>,
     pub(crate) config: Arc<Config>,
+    /// Words that must not be said.
+    pub(crate) words: Current,
     pub(crate) outlet: Arc<Outlet>,
     /// A name of this node, among those of one fabric.
     pub(crate) node: u64,
@@ -262,6 +265,10 @@ impl State {
             Ok(terms) => terms,
             Err(why) => return asked.answer(&refusal(&why, Some(&id))),
         };
+        let text = match self.clean(speaker, text) {
+            Ok(text) => text,
+            Err(why) => return asked.answer(&refusal(&why, Some(&id))),
+        };
         let reply_to = reply_to.and_then(|id| {
             let answered = self.history.message(id)?;
             Some(Reply { id, name: answered.user.name.clone() })
@@ -282,10 +289,27 @@ impl State {
         });
     }
 
+    /// A text as it may be said. Who keeps order may say what others said.
+    fn clean(&self, speaker: &Speaker, text: String) -> Result<String, Refusal> {
+        if speaker.person.role >= Role::Moderator {
+            return Ok(text);
+        }
+        match self.arguments.words.load().judge(&text) {
+            Verdict::Clean => Ok(text),
+            Verdict::Masked(masked) => Ok(masked),
+            Verdict::Held => Err(Refusal::new("held", "This is not said before a moderator has read it.")),
+            Verdict::Blocked => Err(Refusal::new("blocked", "This has words that are not said here.")),
+        }
+    }
+
     fn comment(&mut self, asked: Asked, speaker: &Speaker, text: String, mode: Way, color: Option<String>) {
         let now = now();
         let terms = match self.rules.check(speaker, None, &text, now) {
             Ok(terms) => terms,
+            Err(why) => return asked.answer(&refusal(&why, None)),
+        };
+        let text = match self.clean(speaker, text) {
+            Ok(text) => text,
             Err(why) => return asked.answer(&refusal(&why, None)),
         };
         let is_color = |text: &String| {

@@ -92,6 +92,9 @@ pub struct Person {
     pub id: AccountId,
     /// Its name.
     pub name: ChannelName,
+    /// What others read, where that is not the name.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub display_name: String,
     /// What it is in this room.
     pub role: Role,
 }
@@ -207,6 +210,7 @@ pub(crate) mod tests {
             user: Person {
                 id: AccountId::from_bytes([name.len() as u8; 16]),
                 name: name.parse().unwrap(),
+                display_name: String::new(),
                 role: Role::Viewer,
             },
             text: text.into(),

@@ -254,7 +254,12 @@ mod tests {
     }
 
     fn speaker(role: Role) -> Speaker {
-        let person = Person { id: AccountId::from_bytes([1; 16]), name: "anna".parse().unwrap(), role };
+        let person = Person {
+            id: AccountId::from_bytes([1; 16]),
+            name: "anna".parse().unwrap(),
+            display_name: String::new(),
+            role,
+        };
         Speaker { person, sentence: None, follows_since: None }
     }
 

@@ -34,10 +34,17 @@ use ractor::{ActorCell, SpawnErr};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::debug;
 use tungstenite::handshake::derive_accept_key;
-use weir_identity::ChannelName;
+use weir_identity::{AccountId, ChannelId, ChannelName};
 
 use self::limits::{Addresses, Bounds, TooMany};
-use crate::{config::Config, fabric::Fabric, gate::Gate, rooms::Rooms};
+use crate::{
+    config::Config,
+    fabric::{Fabric, Signal},
+    filter::list::Current,
+    gate::Gate,
+    room::{Event, log::Terms, rules::Sentence},
+    rooms::Rooms,
+};
 
 /// How long connections may take to hear that the server stops.
 const DRAIN_MAX: Duration = Duration::from_secs(6);
@@ -50,6 +57,7 @@ pub struct Remote(pub SocketAddr);
 struct Shared {
     gate: Arc<dyn Gate>,
     rooms: Rooms,
+    fabric: Arc<dyn Fabric>,
     config: Arc<Config>,
     addresses: Arc<Addresses>,
     stop: CancellationToken,
@@ -69,9 +77,9 @@ impl fmt::Debug for Chat {
 }
 
 impl Chat {
-    /// Chat over `fabric`, for whom `gate` lets in. Nobody may come before [`Self::start`].
+    /// Chat over `fabric`, for whom `gate` lets in, without `words`. Nobody may come before [`Self::start`].
     #[must_use]
-    pub fn new(config: Config, gate: Arc<dyn Gate>, fabric: Arc<dyn Fabric>) -> Self {
+    pub fn new(config: Config, gate: Arc<dyn Gate>, fabric: Arc<dyn Fabric>, words: Current) -> Self {
         describe_gauge!("weir_chat_connections", "Chat connections that are open.");
         describe_gauge!("weir_chat_rooms", "Rooms that somebody on this node is in.");
         describe_counter!("weir_chat_messages_total", "What was said and done in rooms of this node.");
@@ -86,7 +94,8 @@ impl Chat {
         });
         Self(Arc::new(Shared {
             gate,
-            rooms: Rooms::new(fabric, config.clone()),
+            rooms: Rooms::new(fabric.clone(), config.clone(), words),
+            fabric,
             config,
             addresses,
             stop: CancellationToken::new(),
@@ -110,6 +119,17 @@ impl Chat {
         self.0.tasks.close();
         let _ = tokio::time::timeout(DRAIN_MAX, self.0.tasks.wait()).await;
         self.0.rooms.drain().await;
+    }
+
+    /// Somebody was banned elsewhere, or is so no longer: rooms hear of it, on every node, and what they said goes.
+    pub fn sentence(&self, channel: ChannelId, account: AccountId, sentence: Option<Sentence>, by: AccountId) {
+        let fabric = &self.0.fabric;
+        fabric.signal(channel, Signal::Sentence { account, sentence });
+        if sentence.is_some() {
+            let cleared = Event::Cleared { user: Some(account), by };
+            // The ban is kept, whether rooms can be told or not.
+            fabric.append(channel, cleared, Terms::default(), Box::new(|_| {}));
+        }
     }
 
     /// Connections that are open.

@@ -10,7 +10,6 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, DuplexStream},
     task::JoinHandle,
 };
-use weir_identity::{AccountId, ChannelId, ChannelName};
 
 use super::{connection::carry, *};
 use crate::{
@@ -40,7 +39,7 @@ fn person(token: &str) -> Person {
     let mut id = [role as u8; 16];
     id.iter_mut().zip(name.bytes()).for_each(|(id, byte)| *id = byte);
     id[15] = role as u8;
-    Person { id: AccountId::from_bytes(id), name: name.parse().unwrap(), role }
+    Person { id: AccountId::from_bytes(id), name: name.parse().unwrap(), display_name: String::new(), role }
 }
 
 impl Names {
@@ -120,7 +119,9 @@ impl Server {
         config.validate().unwrap();
         let gate = Arc::new(Names::default());
         let fabric = Arc::new(Local::new(config.history));
-        let chat = Chat::new(config, gate.clone(), fabric);
+        let words = crate::filter::list::parse("mask:silly\nhold:odd\nblock:bad");
+        let words = Arc::new(arc_swap::ArcSwap::from_pointee(crate::filter::Filter::new(&words).unwrap()));
+        let chat = Chat::new(config, gate.clone(), fabric, words);
         let (root, _) = Actor::spawn(None, Root, ()).await.unwrap();
         chat.start(root.get_cell()).await.unwrap();
         Self { chat, gate }
@@ -403,6 +404,20 @@ async fn settings_hold_for_everybody_at_once() {
     assert_eq!((&refused["code"], &refused["id"]), (&json!("slow_mode"), &json!("2")));
     assert!(refused["retry_after"].as_f64().unwrap() > 50.0);
     assert_eq!(server.join(json!({"type": "join"})).await.1["settings"]["slow"], 60);
+}
+
+#[tokio::test(start_paused = true)]
+async fn words_that_must_not_be_said_are_not_said() {
+    let server = Server::start(|_| {}).await;
+    let (mut anna, mut moderator) = (server.reader("anna").await, server.reader("mod:berta").await);
+    let say = |id: &str, text: &str| json!({"type": "say", "id": id, "text": text});
+    assert_eq!(anna.answer(say("1", "that is b.a.d")).await, "blocked");
+    assert_eq!(anna.answer(say("2", "how odd")).await, "held");
+    anna.say("3", "you ＳＩＬＬＹ one").await;
+    anna.until("ack").await;
+    assert_eq!(moderator.until("message").await["text"], "you ***** one");
+    assert_eq!(moderator.answer(say("4", "do not say bad")).await, "ack 2");
+    assert_eq!(anna.answer(json!({"type": "danmaku", "text": "bad"})).await, "blocked");
 }
 
 #[tokio::test(start_paused = true)]

@@ -27,6 +27,12 @@ impl Deed {
         Self::new(Actor::Account(account), from.address.to_string(), action).also(Scope::Account(account))
     }
 
+    /// What an account did over a connection that stays.
+    #[must_use]
+    pub fn by_account(account: weir_identity::AccountId, action: &str) -> Self {
+        Self::new(Actor::Account(account), String::new(), action).also(Scope::Account(account))
+    }
+
     /// What an operator did at the command line.
     #[must_use]
     pub fn by_operator(action: &str) -> Self {

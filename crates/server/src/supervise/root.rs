@@ -1,8 +1,8 @@
 //! The root of the tree: owns the RTMP listener, and the owners of the streams and of whoever comes over WebRTC.
 //!
 //! Owner: `serve`, which starts it and stops it. Restart: never; without it the server ends.
-//! Children: the RTMP listener, `streams`, the owners of viewers and of publishers over WebRTC, each started again by
-//! [`RESTART`]. One that is given up makes the server not ready; whatever else runs goes on.
+//! Children: the RTMP listener, `streams`, the owners of viewers and of publishers over WebRTC and of the chat rooms, each
+//! started again by [`RESTART`]. One that is given up makes the server not ready; whatever else runs goes on.
 
 use std::{sync::Arc, time::Instant};
 
@@ -10,6 +10,7 @@ use arc_swap::ArcSwapOption;
 use ractor::{Actor, ActorCell, ActorProcessingErr, ActorRef, RpcReplyPort, SupervisionEvent};
 use tokio::task::JoinHandle;
 use tracing::error;
+use weir_chat::Chat;
 use weir_edge::Whep;
 use weir_ingest::{Listeners, whip::Whip};
 use weir_media::Registry;
@@ -46,6 +47,8 @@ pub(crate) enum Msg {
     StartWhep,
     /// Start the owner of the publishers over WebRTC again.
     StartWhip,
+    /// Start the owner of the chat rooms again.
+    StartChat,
 }
 
 /// What the children are made of.
@@ -61,6 +64,8 @@ pub(crate) struct Arguments {
     pub(crate) whep: Option<Whep>,
     /// Publishers over WebRTC.
     pub(crate) whip: Option<Whip<Gate>>,
+    /// Those who talk.
+    pub(crate) chat: Option<Chat>,
     pub(crate) health: Health,
 }
 
@@ -76,6 +81,8 @@ pub(crate) struct State {
     whep_failures: Failures,
     whip: Option<ActorCell>,
     whip_failures: Failures,
+    chat: Option<ActorCell>,
+    chat_failures: Failures,
     draining: bool,
     /// Ends when the last publisher has gone, once draining began.
     publishers: Option<JoinHandle<()>>,
@@ -90,13 +97,14 @@ impl Actor for Root {
         let streams = start_streams(&me, &arguments).await?;
         let whep = start_whep(&me, &arguments).await?;
         let whip = start_whip(&me, &arguments).await?;
+        let chat = start_chat(&me, &arguments).await?;
         let rtmp = start_rtmp(&me, &arguments).await?;
         // Started again, it listens where it did, also when the system chose the port.
         arguments.ingest.rtmp.listen = rtmp.address;
         if let Some(address) = rtmp.tls_address {
             arguments.ingest.rtmp.tls_listen = address;
         }
-        let (rtmp_failures, streams_failures, whep_failures, whip_failures) = Default::default();
+        let (rtmp_failures, streams_failures, whep_failures, whip_failures, chat_failures) = Default::default();
         Ok(State {
             arguments,
             rtmp,
@@ -107,6 +115,8 @@ impl Actor for Root {
             whep_failures,
             whip,
             whip_failures,
+            chat,
+            chat_failures,
             draining: false,
             publishers: None,
         })
@@ -142,7 +152,11 @@ impl Actor for Root {
                 Ok(whip) => state.whip = whip,
                 Err(error) => state.whip_ended(&me, &error.to_string()),
             },
-            Msg::StartRtmp | Msg::StartStreams | Msg::StartWhep | Msg::StartWhip => {}
+            Msg::StartChat if !state.draining => match start_chat(&me, &state.arguments).await {
+                Ok(chat) => state.chat = chat,
+                Err(error) => state.chat_ended(&me, &error.to_string()),
+            },
+            Msg::StartRtmp | Msg::StartStreams | Msg::StartWhep | Msg::StartWhip | Msg::StartChat => {}
         }
         Ok(())
     }
@@ -169,6 +183,8 @@ impl Actor for Root {
             state.whep_ended(&me, &why);
         } else if state.whip.as_ref().is_some_and(|whip| whip.get_id() == child.get_id()) {
             state.whip_ended(&me, &why);
+        } else if state.chat.as_ref().is_some_and(|chat| chat.get_id() == child.get_id()) {
+            state.chat_ended(&me, &why);
         }
         Ok(())
     }
@@ -243,6 +259,19 @@ impl State {
         }
     }
 
+    fn chat_ended(&mut self, me: &ActorRef<Msg>, why: &str) {
+        match decide(&RESTART, &mut self.chat_failures, Instant::now()) {
+            Decision::Again { after } => {
+                error!(why, ?after, "the owner of the chat rooms failed and is started again");
+                me.send_after(after, || Msg::StartChat);
+            }
+            Decision::GiveUp => {
+                error!(why, "the owner of the chat rooms fails again and again: given up; streams go on without chat");
+                self.arguments.health.because(health::NO_CHAT);
+            }
+        }
+    }
+
     fn whep_ended(&mut self, me: &ActorRef<Msg>, why: &str) {
         match decide(&RESTART, &mut self.whep_failures, Instant::now()) {
             Decision::Again { after } => {
@@ -260,6 +289,13 @@ impl State {
 async fn start_whip(me: &ActorRef<Msg>, arguments: &Arguments) -> Result<Option<ActorCell>, ActorProcessingErr> {
     match &arguments.whip {
         Some(whip) => Ok(Some(whip.spawn(me.get_cell()).await?.get_cell())),
+        None => Ok(None),
+    }
+}
+
+async fn start_chat(me: &ActorRef<Msg>, arguments: &Arguments) -> Result<Option<ActorCell>, ActorProcessingErr> {
+    match &arguments.chat {
+        Some(chat) => Ok(Some(chat.start(me.get_cell()).await?)),
         None => Ok(None),
     }
 }
@@ -339,6 +375,7 @@ mod tests {
                 current: current.clone(),
                 whep: None,
                 whip: None,
+                chat: None,
                 health: Health::starting(store),
             };
             let (root, _) = Actor::spawn(None, Root, arguments).await.unwrap();

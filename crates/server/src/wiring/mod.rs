@@ -3,6 +3,7 @@
 pub(crate) mod access;
 pub(crate) mod admin;
 mod attempts;
+pub(crate) mod chat;
 pub(crate) mod gate;
 pub(crate) mod history;
 pub(crate) mod origin;

@@ -27,6 +27,7 @@ pub(crate) async fn seen(State(trusted): State<Trusted>, mut request: Request, n
         let origin = origin(peer.address.ip(), peer.tls, request.headers(), &trusted);
         request.extensions_mut().insert(origin);
         request.extensions_mut().insert(weir_ingest::whip::Remote((origin.address, port).into()));
+        request.extensions_mut().insert(weir_chat::Remote((origin.address, port).into()));
     }
     next.run(request).await
 }

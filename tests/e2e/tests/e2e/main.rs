@@ -4,9 +4,10 @@
 //! people's players and caches), [`codecs`] (what RTMP can carry), [`lifecycle`] (publishers come, go, come back),
 //! [`origin`] (LL-HLS rules on a real stream), [`whep`] (watching over WebRTC), [`whip`] (publishing over it),
 //! [`webrtc_links`] (bad networks), [`webrtc_clients`] (other people's WebRTC), [`webrtc_latency`] (how old a picture is),
-//! [`operating`] (start, stop, settings), [`cluster`] (several servers on one store), [`studio`] (accounts in the
+//! [`chat`] (rooms), [`operating`] (start, stop, settings), [`cluster`] (several servers on one store), [`studio`] (accounts in the
 //! browser, pages that anybody can use), [`hostile`] (bad input).
 
+mod chat;
 mod cluster;
 mod codecs;
 mod hostile;
