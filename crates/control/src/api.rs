@@ -34,6 +34,7 @@ use crate::{
     keys,
     limits::{self, Limits},
     me,
+    oidc::{self, Oidc},
     places::Places,
     playback::PlaybackTokens,
     presence::Presence,
@@ -52,6 +53,8 @@ pub struct Api {
     pub presence: Arc<dyn Presence>,
     /// Who is logged in.
     pub auth: Arc<Auth>,
+    /// Logs people in through providers.
+    pub oidc: Arc<Oidc>,
     /// Under which addresses the server is reached.
     pub places: Arc<dyn Places>,
     /// The installation's secret.
@@ -86,6 +89,7 @@ pub fn router(api: Api) -> Router {
         .merge(channels::health::router())
         .merge(channels::routes::router())
         .merge(auth::routes::router())
+        .merge(oidc::routes::router())
         .merge(keys::routes::router())
         .merge(me::router())
         .merge(webhooks::routes::router())
@@ -135,6 +139,7 @@ fn openapi_json() -> String {
     all.merge(channels::routes::Description::openapi());
     all.merge(keys::routes::Description::openapi());
     all.merge(auth::routes::Description::openapi());
+    all.merge(oidc::routes::Description::openapi());
     all.merge(me::description());
     all.merge(webhooks::routes::Description::openapi());
     all.merge(roles::routes::Description::openapi());

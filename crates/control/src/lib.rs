@@ -32,6 +32,7 @@ mod json;
 pub mod keys;
 pub mod limits;
 mod me;
+pub mod oidc;
 pub mod oidc_identities;
 mod once;
 mod page;

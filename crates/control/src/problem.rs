@@ -43,6 +43,11 @@ impl Problem {
         }
     }
 
+    /// The kind's own word, for the address of a page that tells it.
+    pub(crate) fn slug(&self) -> Option<&str> {
+        self.kind.strip_prefix("urn:weir:problem:")
+    }
+
     /// It is worth trying again after so many seconds.
     #[must_use]
     pub fn retry_after(self, seconds: u64) -> Self {

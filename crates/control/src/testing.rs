@@ -15,6 +15,7 @@ use crate::{
     auth::{self, Auth, Origin},
     channels::Visibility,
     limits::{self, Limits},
+    oidc::{self, Oidc},
     places::Places,
     playback::PlaybackTokens,
     presence::{HealthInfo, HealthMessage, LiveInfo, Presence},
@@ -112,12 +113,28 @@ impl Server {
     }
 
     pub(crate) async fn limited(limits: &limits::Config) -> Self {
+        Self::open(limits, auth::Config::default()).await
+    }
+
+    /// A server with login providers.
+    pub(crate) async fn with_providers(oidc: oidc::Providers) -> Self {
+        Self::open(&limits::Config::default(), auth::Config { oidc, ..auth::Config::default() }).await
+    }
+
+    /// A server with login providers where nobody may register.
+    pub(crate) async fn closed(oidc: oidc::Providers) -> Self {
+        let config = auth::Config { oidc, registration: false, ..auth::Config::default() };
+        Self::open(&limits::Config::default(), config).await
+    }
+
+    async fn open(limits: &limits::Config, config: auth::Config) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let sqlite = Sqlite::open(directory.path().join("weir.db"), &store::Config::default()).await.unwrap();
         let sqlite = Arc::new(sqlite);
         let store: Arc<dyn Store> = sqlite.clone();
         let secret = store.key_secret().await.unwrap();
-        let auth = Auth::open(store.clone(), &secret, auth::Config::default()).await.unwrap();
+        let auth = Auth::open(store.clone(), &secret, config.clone()).await.unwrap();
+        let oidc = Oidc::new(store.clone(), auth.clone(), secret.clone(), &config);
         let presence = Arc::new(AnnaIsLive::default());
         let playback = PlaybackTokens::new(&secret);
         let limits = Limits::new(limits, secret.clone());
@@ -127,6 +144,7 @@ impl Server {
             store: store.clone(),
             presence: presence.clone(),
             auth: auth.clone(),
+            oidc,
             announcer: announcer.clone(),
             webhooks: webhooks::Client::new(false),
             places: Arc::new(Here),
@@ -146,7 +164,14 @@ impl Server {
         std::mem::take(&mut *self.presence.0.lock())
     }
 
-    pub(crate) async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Value) -> Answer {
+    /// What comes back, as it is.
+    pub(crate) async fn respond(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Value,
+    ) -> axum::response::Response {
         let mut request = Request::builder().method(method).uri(path);
         if let Some(address) = self.from {
             request = request.extension(Origin { address, tls: false });
@@ -161,7 +186,11 @@ impl Server {
                 Body::from(body.to_string())
             }
         };
-        let response = self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap();
+        self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap()
+    }
+
+    pub(crate) async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Value) -> Answer {
+        let response = self.respond(method, path, headers, body).await;
         let text = |name: &str| response.headers().get(name).map(|value| value.to_str().unwrap().to_owned());
         let (status, cookie, etag) = (response.status().as_u16(), text("set-cookie"), text("etag"));
         let retry_after = text("retry-after").map(|seconds| seconds.parse().unwrap());

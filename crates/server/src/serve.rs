@@ -20,6 +20,7 @@ use weir_control::{
     auth::Auth,
     first_start,
     limits::Limits,
+    oidc::Oidc,
     playback::PlaybackTokens,
     webhooks::{self, Announcer, Courier},
 };
@@ -134,6 +135,7 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
     let token = Token::create(&config.data_dir)?;
     let presence: Arc<dyn Presence> = Arc::new(streams.clone());
     tokio::spawn(auth.clone().rotate_keys(secret.clone()));
+    let oidc = Oidc::new(store.clone(), auth.clone(), secret.clone(), &config.auth);
     let operators = Operators::new(store.clone(), auth.clone(), presence.clone());
     let internal = Internal { token, health: health.clone(), metrics, streams, admin, operators };
     let stop = CancellationToken::new();
@@ -151,7 +153,7 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
     let webhooks = webhooks::Client::new(config.webhooks.allow_private);
     let trusted: origin::Trusted = config.http.trusted_proxies.clone().into();
     let site = pages::router()
-        .merge(api::router(api::Api { store, presence, auth, places, secret, playback, limits, announcer, webhooks }))
+        .merge(api::router(api::Api { store, presence, auth, oidc, places, secret, playback, limits, announcer, webhooks }))
         .merge(whep::router(whep))
         .merge(whip.router())
         .merge(chat.router())

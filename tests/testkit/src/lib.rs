@@ -2,7 +2,7 @@
 //!
 //! Read [`server`] first (it starts `weir` on free ports in a folder of its own), then the publishers ([`clock`],
 //! [`tools`], and our own [`rtmp::Client`] with [`media`] to send), the players ([`hls`], [`browser`]), the cache in front ([`nginx`]),
-//! a CQL server ([`cassandra`]), [`redis`] and bad networks ([`net`]).
+//! a CQL server ([`cassandra`]), a login provider ([`oidc_provider`]), [`redis`] and bad networks ([`net`]).
 //! A test waits for what must happen, at most [`server::PATIENCE`]; it asserts no timing.
 
 pub mod browser;
@@ -14,6 +14,7 @@ pub mod http;
 pub mod media;
 pub mod net;
 pub mod nginx;
+pub mod oidc_provider;
 pub mod realtime;
 pub mod redis;
 pub mod rtmp;

@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::oidc;
 
 /// `[auth]`: how people log in.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -27,6 +30,11 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub signing_key_lifetime: Duration,
+    /// The address under which browsers reach this server, such as `https://live.example.org`: login providers send them
+    /// back there. Empty: the address that the browser used, which is wrong behind a proxy that does not pass on `Host`.
+    pub public_url: String,
+    /// Login providers, by name.
+    pub oidc: oidc::Providers,
 }
 
 impl Default for Config {
@@ -39,6 +47,8 @@ impl Default for Config {
             hashing_waiting_max: 128,
             device_idle_max: Duration::from_secs(30 * 24 * 3_600),
             signing_key_lifetime: Duration::from_secs(30 * 24 * 3_600),
+            public_url: String::new(),
+            oidc: oidc::Providers::new(),
         }
     }
 }
@@ -68,6 +78,16 @@ impl Config {
         if !(Duration::from_secs(3_600)..=Duration::from_secs(400 * 24 * 3_600)).contains(&self.signing_key_lifetime) {
             return Err(("signing_key_lifetime", "must be 1 h to 400 days".into()));
         }
-        Ok(())
+        if !self.public_url.is_empty() && self.public_origin().is_none() {
+            return Err(("public_url", "must be https:// or http:// and a host, without a path".into()));
+        }
+        oidc::validate(&self.oidc).map_err(|what| ("oidc", what))
+    }
+
+    /// `public_url` as it stands before a path, if there is one.
+    pub(crate) fn public_origin(&self) -> Option<String> {
+        let url = Url::parse(&self.public_url).ok().filter(|url| matches!(url.scheme(), "https" | "http"))?;
+        let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+        (bare && url.username().is_empty() && url.password().is_none()).then(|| url.origin().ascii_serialization())
     }
 }

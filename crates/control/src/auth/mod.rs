@@ -2,11 +2,13 @@
 //!
 //! Read [`Auth`] first: register, log in, refresh, log out, as calls on the store. [`caller`] turns a request's bearer
 //! token into a [`Caller`], [`Sender`] keeps other sites' pages out; `routes` is the HTTP of it; `signing` keeps the keys
-//! that sign; `hashing` gives passwords their turn; `refresh` is what a refresh token is made of.
+//! that sign; `hashing` gives passwords their turn; `refresh` is what a refresh token is made of; `elsewhere` is for those
+//! whom a provider vouched for.
 
 mod barred;
 pub mod caller;
 mod config;
+mod elsewhere;
 #[cfg(test)]
 mod forged;
 mod hashing;
@@ -153,9 +155,7 @@ impl Auth {
     /// # Errors
     /// [`Refused`].
     pub async fn register(&self, wanted: Registration, device: Device) -> Result<LoggedIn, Refused> {
-        if !self.config.registration {
-            return Err(Refused::RegistrationClosed);
-        }
+        self.is_open()?;
         let name = ChannelName::parse(&wanted.username).map_err(Refused::InvalidName)?;
         let email = wanted.email.filter(|email| !email.is_empty());
         if !email.as_deref().is_none_or(is_email) {
@@ -197,17 +197,6 @@ impl Auth {
             return Err(Refused::Suspended);
         }
         let account = self.second_factor(account, code).await?;
-        self.open_device(account, device).await
-    }
-
-    /// Logs in whom somebody else vouched for: a provider, or the operator.
-    ///
-    /// # Errors
-    /// [`Refused`].
-    pub async fn vouched(&self, account: Account, device: Device) -> Result<LoggedIn, Refused> {
-        if account.suspended_at.is_some() {
-            return Err(Refused::Suspended);
-        }
         self.open_device(account, device).await
     }
 

@@ -108,7 +108,7 @@ impl UserView {
 
 /// What a device gets when its owner logs in.
 #[derive(Serialize, ToSchema)]
-struct Tokens {
+pub(crate) struct Tokens {
     /// Who it is.
     user: UserView,
     /// A JWT for `Authorization: Bearer`.
@@ -208,24 +208,29 @@ async fn logout(
     Ok(response)
 }
 
-fn device(headers: &HeaderMap, origin: Origin) -> Device {
+pub(crate) fn device(headers: &HeaderMap, origin: Origin) -> Device {
     let agent = headers.get(header::USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     Device { agent: agent.to_owned(), address: origin.address.to_string() }
 }
 
 /// The answer of whoever was logged in. Not to be kept by anybody.
-fn tokens(status: StatusCode, done: LoggedIn, sender: Sender, origin: Origin) -> Response {
+pub(crate) fn tokens(status: StatusCode, done: LoggedIn, sender: Sender, origin: Origin) -> Response {
     let browser = sender == Sender::Page;
     let (access_token, expires_in, refresh) = (done.access_token, done.expires_in, done.refresh_token);
     let refresh_token = (!browser).then(|| refresh.clone());
     let body = Tokens { user: UserView::of(&done.account), access_token, refresh_token, expires_in };
     let mut response = (status, [(header::CACHE_CONTROL, "no-store")], Json(body)).into_response();
     if browser {
-        /// Browsers keep a cookie for 400 days at most (RFC 6265bis §5.5); the store knows when it ends.
-        const AGE_SECONDS: u64 = 400 * 24 * 3_600;
-        set_cookie(&mut response, &refresh, AGE_SECONDS, origin);
+        keep_refresh_token(&mut response, &refresh, origin);
     }
     response
+}
+
+/// Has the browser keep its refresh token.
+pub(crate) fn keep_refresh_token(response: &mut Response, token: &str, origin: Origin) {
+    /// Browsers keep a cookie for 400 days at most (RFC 6265bis §5.5); the store knows when it ends.
+    const AGE_SECONDS: u64 = 400 * 24 * 3_600;
+    set_cookie(response, token, AGE_SECONDS, origin);
 }
 
 fn set_cookie(response: &mut Response, value: &str, age_seconds: u64, origin: Origin) {

@@ -23,7 +23,12 @@ impl Class {
     #[must_use]
     pub fn of(method: &Method, path: &str) -> Self {
         if path.starts_with("/api/v1/auth/") {
-            return if path == "/api/v1/auth/register" { Self::Register } else { Self::Login };
+            return match path {
+                "/api/v1/auth/register" => Self::Register,
+                // Every page that logs in asks for it.
+                "/api/v1/auth/providers" => Self::Read,
+                _ => Self::Login,
+            };
         }
         match *method {
             Method::GET | Method::HEAD | Method::OPTIONS => Self::Read,
@@ -61,6 +66,7 @@ mod tests {
         check(Method::POST, "/api/v1/auth/register", Class::Register);
         check(Method::POST, "/api/v1/auth/login", Class::Login);
         check(Method::GET, "/api/v1/auth/oidc/keycloak", Class::Login);
+        check(Method::GET, "/api/v1/auth/providers", Class::Read);
         check(Method::GET, "/api/v1/channels", Class::Read);
         check(Method::HEAD, "/api/v1/channels", Class::Read);
         check(Method::POST, "/api/v1/me/keys", Class::Write);

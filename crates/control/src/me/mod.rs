@@ -1,6 +1,7 @@
 //! `/api/v1/me`: one's own account, its devices and its second factor.
 
 mod devices;
+mod identities;
 mod second_factor;
 
 use axum::{
@@ -29,6 +30,7 @@ pub(crate) fn router() -> Router<Api> {
         .route("/v1/me", get(show).patch(change).delete(remove))
         .route("/v1/me/password", post(password))
         .merge(devices::router())
+        .merge(identities::router())
         .merge(second_factor::router())
 }
 
@@ -36,6 +38,7 @@ pub(crate) fn router() -> Router<Api> {
 pub(crate) fn description() -> utoipa::openapi::OpenApi {
     let mut all = Description::openapi();
     all.merge(devices::Description::openapi());
+    all.merge(identities::Description::openapi());
     all.merge(second_factor::Description::openapi());
     all
 }

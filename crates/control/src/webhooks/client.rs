@@ -197,8 +197,12 @@ impl Client {
     }
 }
 
-/// TLS that trusts the machine's certificate authorities, read when they are first needed.
 fn tls() -> TlsConnector {
+    trusted_authorities().into()
+}
+
+/// TLS that trusts the machine's certificate authorities, read when they are first needed.
+pub(crate) fn trusted_authorities() -> Arc<ClientConfig> {
     static CONFIG: OnceLock<Arc<ClientConfig>> = OnceLock::new();
     let config = CONFIG.get_or_init(|| {
         let mut roots = RootCertStore::empty();
@@ -212,7 +216,7 @@ fn tls() -> TlsConnector {
             .expect("the provider has the default versions");
         Arc::new(config.with_root_certificates(roots).with_no_client_auth())
     });
-    config.clone().into()
+    config.clone()
 }
 
 fn request(url: &Url, headers: &[(&'static str, String)], body: Bytes) -> Result<Request<Full<Bytes>>, Failed> {

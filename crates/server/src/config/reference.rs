@@ -19,6 +19,8 @@ struct Setting {
 /// One section, in the order of the settings.
 struct Section {
     name: String,
+    /// One of many that the operator names, and none by itself.
+    named: bool,
     doc: String,
     settings: Vec<Setting>,
 }
@@ -33,11 +35,12 @@ pub(crate) fn as_toml() -> String {
         text.push('\n');
         comment(&mut text, &section.doc);
         if !section.name.is_empty() {
-            let _ = writeln!(text, "[{}]", section.name);
+            let _ = writeln!(text, "{}[{}]", if section.named { "# " } else { "" }, section.name);
         }
         for setting in &section.settings {
             comment(&mut text, &setting.doc);
             let _ = match &setting.default {
+                Some(default) if section.named => writeln!(text, "# {} = {default}", setting.name),
                 Some(default) => writeln!(text, "{} = {default}", setting.name),
                 None => writeln!(text, "# {} =", setting.name),
             };
@@ -85,34 +88,45 @@ fn sections() -> Vec<Section> {
     let schema = schemars::schema_for!(Config).to_value();
     let defaults = Table::try_from(Config::default()).expect("the default settings are TOML");
     let mut sections = Vec::new();
-    walk(&schema, &schema, "", "", &defaults, &mut sections);
+    walk(&schema, &schema, ("", false), "", &defaults, &mut sections);
     sections.retain(|section| !section.settings.is_empty());
     sections
 }
 
-fn walk(root: &Json, schema: &Json, name: &str, doc: &str, defaults: &Table, sections: &mut Vec<Section>) {
-    let mut section = Section { name: name.to_owned(), doc: doc.to_owned(), settings: Vec::new() };
+fn walk(
+    root: &Json,
+    schema: &Json,
+    (name, named): (&str, bool),
+    doc: &str,
+    defaults: &Table,
+    sections: &mut Vec<Section>,
+) {
+    let mut section = Section { name: name.to_owned(), named, doc: doc.to_owned(), settings: Vec::new() };
     let mut below = Vec::new();
     for (key, property) in schema["properties"].as_object().into_iter().flatten() {
-        let target = resolve(root, property);
+        let each = property["additionalProperties"].is_object().then(|| &property["additionalProperties"]);
+        let target = resolve(root, each.unwrap_or(property));
         let doc = property["description"].as_str().or_else(|| target["description"].as_str()).unwrap_or_default();
         if target["properties"].is_object() {
             let path = if name.is_empty() { key.clone() } else { format!("{name}.{key}") };
+            let path = if each.is_some() { format!("{path}.NAME") } else { path };
             let doc = target["description"].as_str().unwrap_or(doc);
             // The section's name stands above it already.
             let doc = doc.strip_prefix(&format!("`[{path}]`: ")).unwrap_or(doc);
-            below.push((path, key, target, capitalised(doc)));
+            below.push((path, each.is_some(), key, target, capitalised(doc)));
         } else {
-            let default = defaults.get(key).map(Value::to_string);
+            // Strings and lists of them are the same in JSON and TOML.
+            let written = || property.get("default").filter(|_| named).map(Json::to_string);
+            let default = defaults.get(key).map(Value::to_string).or_else(written);
             let doc = doc.to_owned();
             section.settings.push(Setting { name: key.clone(), doc, default });
         }
     }
     sections.push(section);
-    for (path, key, target, doc) in below {
+    for (path, named, key, target, doc) in below {
         let empty = Table::new();
         let defaults = defaults.get(key).and_then(Value::as_table).unwrap_or(&empty);
-        walk(root, target, &path, &doc, defaults, sections);
+        walk(root, target, (&path, named), &doc, defaults, sections);
     }
 }
 

@@ -5,13 +5,14 @@
 //! [`origin`] (LL-HLS rules on a real stream), [`whep`] (watching over WebRTC), [`whip`] (publishing over it),
 //! [`webrtc_links`] (bad networks), [`webrtc_clients`] (other people's WebRTC), [`webrtc_latency`] (how old a picture is),
 //! [`chat`] (rooms), [`operating`] (start, stop, settings), [`cluster`] (several servers on one store), [`studio`] (accounts in the
-//! browser, pages that anybody can use), [`hostile`] (bad input).
+//! browser, pages that anybody can use), [`oidc`] (accounts elsewhere), [`hostile`] (bad input).
 
 mod chat;
 mod cluster;
 mod codecs;
 mod hostile;
 mod lifecycle;
+mod oidc;
 mod operating;
 mod origin;
 mod pages_webrtc;
