@@ -1,5 +1,7 @@
 //! Bodies of requests: JSON of a bounded length, and problem documents for what is not.
 
+use std::time::Duration;
+
 use axum::{
     Json,
     extract::{FromRequest, Request, rejection::JsonRejection},
@@ -12,6 +14,9 @@ use crate::problem::Problem;
 /// Most bytes of a body that is JSON.
 pub(crate) const BODY_BYTES_MAX: usize = 64 * 1024;
 
+/// Longest wait for a body.
+const BODY_MAX: Duration = Duration::from_secs(10);
+
 /// The JSON of a request's body.
 #[derive(Debug)]
 pub(crate) struct Body<T>(pub(crate) T);
@@ -20,9 +25,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        match Json::<T>::from_request(request, state).await {
-            Ok(Json(value)) => Ok(Self(value)),
-            Err(rejection) => Err(problem(&rejection)),
+        match tokio::time::timeout(BODY_MAX, Json::<T>::from_request(request, state)).await {
+            Ok(Ok(Json(value))) => Ok(Self(value)),
+            Ok(Err(rejection)) => Err(problem(&rejection)),
+            Err(_) => {
+                let detail = format!("The body did not come within {} s.", BODY_MAX.as_secs());
+                Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "late-body", "The request took too long", detail))
+            }
         }
     }
 }

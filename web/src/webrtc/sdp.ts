@@ -81,7 +81,8 @@ export function withIce(answer: string, { ufrag, pwd, candidates }: Ice): string
     else if (candidates.length === 0 || !CANDIDATE.test(line)) out.push(line);
   }
   if (candidates.length > 0) {
-    const first = out.findIndex((line) => line.startsWith("m="));
+    // A refused section (port 0) has no transport: candidates belong to the first one that has.
+    const first = out.findIndex((line) => /^m=\S+ (?!0 )/.test(line));
     const next = out.findIndex((line, index) => index > first && line.startsWith("m="));
     const end = next < 0 ? out.length : next;
     out.splice(end, 0, ...candidates.map((candidate) => `a=${candidate}`));

@@ -90,8 +90,8 @@ impl Actor for Channels {
             }
             Msg::Find(channel, reply) => drop(reply.send(state.fanouts.get(&channel).cloned())),
             Msg::Began(live) => {
-                if let Some(running) = state.fanouts.get_mut(&live.publish.channel) {
-                    running.private = live.publish.private;
+                state.end_if_others_may_watch(&live);
+                if let Some(running) = state.fanouts.get(&live.publish.channel) {
                     // One that is ending needs no news.
                     let _ = running.actor.cast(fanout::Msg::Began(live));
                 }
@@ -135,10 +135,10 @@ impl Actor for Channels {
 impl State {
     async fn open(&mut self, me: &ActorRef<Msg>, live: Arc<Live>) -> Option<Running> {
         let (channel, private) = (live.publish.channel.clone(), live.publish.private);
-        if let Some(running) = self.fanouts.get_mut(&channel)
+        self.end_if_others_may_watch(&live);
+        if let Some(running) = self.fanouts.get(&channel)
             && running.actor.cast(fanout::Msg::Began(live.clone())).is_ok()
         {
-            running.private = private;
             return Some(running.clone());
         }
         let (offered, receiver) = watch::channel(Offered::default());
@@ -156,6 +156,20 @@ impl State {
                 error!(%channel, %error, "a fan-out over WebRTC cannot be started");
                 None
             }
+        }
+    }
+
+    /// A channel that was opened or closed between two publishes: who watched the one need not be let into the other.
+    fn end_if_others_may_watch(&mut self, live: &Live) {
+        if live.is_told_to_go() {
+            return;
+        }
+        let channel = &live.publish.channel;
+        if self.fanouts.get(channel).is_some_and(|running| running.private != live.publish.private)
+            && let Some(running) = self.fanouts.remove(channel)
+        {
+            // One that is ending already says goodbye by itself.
+            let _ = running.actor.cast(fanout::Msg::Drain);
         }
     }
 

@@ -1,9 +1,11 @@
 //! WHEP over HTTP (draft-ietf-wish-whep): the viewer offers, this server answers.
 
+use std::time::Duration;
+
 use axum::{
     Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, Path, RawQuery, State, rejection::BytesRejection},
+    extract::{DefaultBodyLimit, FromRequest, Path, RawQuery, Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{MethodRouter, options},
@@ -11,6 +13,9 @@ use axum::{
 use weir_peer::resource::{Answer, BODY_BYTES_MAX, Problem};
 
 use super::service::Whep;
+
+/// Longest wait for a request's body: an offer fits a few packets.
+const BODY_MAX: Duration = Duration::from_secs(10);
 
 /// `POST /whep/{channel}`, and `PATCH` and `DELETE` of what it makes.
 pub fn router(whep: Whep) -> Router {
@@ -39,9 +44,9 @@ async fn play(
     Path(channel): Path<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    Body(body): Body,
 ) -> Response {
-    let answer = match read(body) {
+    let answer = match body {
         Ok(body) => whep.play(&channel, query.as_deref(), field(&headers, &header::CONTENT_TYPE), &body).await,
         Err(problem) => Err(problem),
     };
@@ -52,10 +57,10 @@ async fn patch(
     State(whep): State<Whep>,
     Path((channel, id)): Path<(String, String)>,
     headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    Body(body): Body,
 ) -> Response {
     let (content_type, if_match) = (field(&headers, &header::CONTENT_TYPE), field(&headers, &header::IF_MATCH));
-    let answer = read(body).and_then(|body| whep.patch(&channel, &id, content_type, if_match, &body));
+    let answer = body.and_then(|body| whep.patch(&channel, &id, content_type, if_match, &body));
     respond(answer.unwrap_or_else(Problem::answer))
 }
 
@@ -63,11 +68,22 @@ async fn delete(State(whep): State<Whep>, Path((channel, id)): Path<(String, Str
     respond(whep.delete(&channel, &id).unwrap_or_else(Problem::answer))
 }
 
-fn read(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Problem> {
-    body.map_err(|rejection| match rejection.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Problem::too_long(),
-        status => Problem::new(status.as_u16(), "bad-request", "The request cannot be read", rejection.body_text()),
-    })
+/// A request's body, or why there is none.
+struct Body(Result<Bytes, Problem>);
+
+impl FromRequest<Whep> for Body {
+    type Rejection = std::convert::Infallible;
+
+    async fn from_request(request: Request, whep: &Whep) -> Result<Self, Self::Rejection> {
+        let Ok(body) = tokio::time::timeout(BODY_MAX, Bytes::from_request(request, whep)).await else {
+            let detail = format!("The body did not come within {} s.", BODY_MAX.as_secs());
+            return Ok(Self(Err(Problem::new(408, "late-body", "The request took too long", detail))));
+        };
+        Ok(Self(body.map_err(|rejection| match rejection.status() {
+            StatusCode::PAYLOAD_TOO_LARGE => Problem::too_long(),
+            status => Problem::new(status.as_u16(), "bad-request", "The request cannot be read", rejection.body_text()),
+        })))
+    }
 }
 
 fn field<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {

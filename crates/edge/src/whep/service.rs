@@ -237,7 +237,9 @@ impl Whep {
                 meters: self.0.meters.clone(),
             },
         );
-        self.0.table.insert(&viewer).map_err(|_| full())?;
+        if let Some(given_up) = self.0.table.insert(&viewer).map_err(|_| full())? {
+            given_up.close(now);
+        }
         match self.0.sockets.register(&local.credentials.ufrag, viewer.clone()) {
             Ok(registration) => viewer.registered(registration),
             Err(error) => {
@@ -304,7 +306,7 @@ impl Whep {
         let viewer = self.session(channel, id)?;
         let (tag, peer) = viewer.ice();
         match resource::patch(content_type, if_match, body, &tag, &peer)? {
-            Patch::Trickle => Ok(Answer::trickled()),
+            Patch::Done(answer) => Ok(answer),
             Patch::Restart(peer, fragment) => {
                 let local = self.local();
                 let restarted = viewer.restart(Instant::now(), local.credentials.clone(), peer);

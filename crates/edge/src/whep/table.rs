@@ -1,6 +1,10 @@
 //! Every viewer of this node by the id in its URL, and how many watch what.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    sync::Arc,
+};
 
 use parking_lot::Mutex;
 use weir_identity::ChannelName;
@@ -45,7 +49,8 @@ pub(super) struct Table {
 #[derive(Debug, Default)]
 struct Inner {
     viewers: HashMap<SessionId, Arc<Viewer>>,
-    connected: usize,
+    /// Those that are not connected yet, by their keys: the oldest first.
+    connecting: BTreeMap<u64, SessionId>,
     /// Connected viewers by channel; no entry is 0.
     watching: HashMap<ChannelName, u64>,
 }
@@ -57,24 +62,30 @@ impl Table {
 
     /// Whether another viewer would be taken now: asked before anything is made for it.
     pub(super) fn has_room(&self) -> bool {
-        self.inner.lock().has_room(self.viewers_max, self.connecting_max)
+        self.inner.lock().viewers.len() < self.viewers_max
     }
 
-    /// Takes a viewer that is not connected yet.
-    pub(super) fn insert(&self, viewer: &Arc<Viewer>) -> Result<(), Full> {
+    /// Takes a viewer that is not connected yet. Gives one that has to end for it: where too many ask and never connect,
+    /// the one that has had the longest time for it. The caller closes it.
+    pub(super) fn insert(&self, viewer: &Arc<Viewer>) -> Result<Option<Arc<Viewer>>, Full> {
         let mut inner = self.inner.lock();
-        if !inner.has_room(self.viewers_max, self.connecting_max) {
+        if inner.viewers.len() >= self.viewers_max {
             return Err(Full);
         }
+        let oldest = if inner.connecting.len() < self.connecting_max { None } else { inner.connecting.pop_first() };
+        let given_up = oldest.and_then(|(_, id)| inner.viewers.remove(&id));
         inner.viewers.insert(viewer.id().clone(), viewer.clone());
+        inner.connecting.insert(viewer.key(), viewer.id().clone());
         self.measure(&inner);
-        Ok(())
+        Ok(given_up)
     }
 
     /// A viewer in it is connected now.
     pub(super) fn connected(&self, viewer: &Viewer) {
         let mut inner = self.inner.lock();
-        inner.connected += 1;
+        if inner.connecting.remove(&viewer.key()).is_none() {
+            return; // it was given up just now
+        }
         *inner.watching.entry(viewer.channel().clone()).or_default() += 1;
         self.measure(&inner);
     }
@@ -83,8 +94,8 @@ impl Table {
     pub(super) fn remove(&self, viewer: &Viewer, connected: bool) -> Option<Arc<Viewer>> {
         let mut inner = self.inner.lock();
         let removed = inner.viewers.remove(viewer.id())?;
+        inner.connecting.remove(&viewer.key());
         if connected {
-            inner.connected = inner.connected.saturating_sub(1);
             if let Some(count) = inner.watching.get_mut(viewer.channel()) {
                 *count = count.saturating_sub(1);
                 if *count == 0 {
@@ -109,21 +120,17 @@ impl Table {
 
     /// Connected viewers of all channels.
     pub(super) fn all_watching(&self) -> u64 {
-        self.inner.lock().connected as u64
+        self.inner.lock().connected() as u64
     }
 
     fn measure(&self, inner: &Inner) {
-        self.meters.viewers.set(inner.connected as f64);
-        self.meters.connecting.set(inner.connecting() as f64);
+        self.meters.viewers.set(inner.connected() as f64);
+        self.meters.connecting.set(inner.connecting.len() as f64);
     }
 }
 
 impl Inner {
-    fn connecting(&self) -> usize {
-        self.viewers.len().saturating_sub(self.connected)
-    }
-
-    fn has_room(&self, viewers_max: usize, connecting_max: usize) -> bool {
-        self.viewers.len() < viewers_max && self.connecting() < connecting_max
+    fn connected(&self) -> usize {
+        self.viewers.len().saturating_sub(self.connecting.len())
     }
 }

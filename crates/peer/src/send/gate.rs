@@ -7,6 +7,12 @@ use weir_media::TrackId;
 /// Keyframes are asked for at most so often by one viewer.
 const ASK_AGAIN: Duration = Duration::from_millis(500);
 
+/// Keyframes that a viewer may ask for in a row. Each costs every viewer of the layer bits, so no single one may ask for
+/// ever.
+const WISHES_MAX: u32 = 4;
+/// After which time it may ask for one more: a publisher sends a keyframe about as often by itself.
+const WISH_EVERY: Duration = Duration::from_secs(2);
+
 /// What is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Target {
@@ -41,12 +47,23 @@ pub(super) struct Gate {
     broken: bool,
     /// The viewer asked for a keyframe.
     asked: bool,
+    /// How often it may ask yet, and since when that counts.
+    wishes: u32,
+    wishes_at: Option<Instant>,
     last_wish: Option<Instant>,
 }
 
 impl Gate {
     pub(super) fn new() -> Self {
-        Self { target: Target::Any, current: None, broken: true, asked: false, last_wish: None }
+        Self {
+            target: Target::Any,
+            current: None,
+            broken: true,
+            asked: false,
+            wishes: WISHES_MAX,
+            wishes_at: None,
+            last_wish: None,
+        }
     }
 
     pub(super) fn current(&self) -> Option<TrackId> {
@@ -89,9 +106,21 @@ impl Gate {
         self.broken = true;
     }
 
-    /// The viewer asks for a keyframe.
-    pub(super) fn ask(&mut self) {
-        self.asked = true;
+    /// The viewer asks for a keyframe. One that asked too often is not heard for a while.
+    pub(super) fn ask(&mut self, now: Instant) {
+        if self.asked {
+            return;
+        }
+        let since = *self.wishes_at.get_or_insert(now);
+        let earned = (now.saturating_duration_since(since).as_nanos() / WISH_EVERY.as_nanos()) as u32;
+        if earned > 0 {
+            self.wishes = self.wishes.saturating_add(earned).min(WISHES_MAX);
+            self.wishes_at = Some(now);
+        }
+        if self.wishes > 0 {
+            self.wishes -= 1;
+            self.asked = true;
+        }
     }
 
     /// The layer of which a keyframe is needed, if one is, and if the last wish is long enough ago.

@@ -333,7 +333,7 @@ mod tests {
     use weir_media::{Publish, registry};
 
     use super::*;
-    use crate::wiring::{history::History, revoked::Revoked};
+    use crate::wiring::{history::History, moved::Moved, revoked::Revoked};
 
     /// A tree on a free port, with a store in a directory of its own.
     struct Grown {
@@ -353,8 +353,9 @@ mod tests {
             let (registry, current) = (Registry::new(9), Arc::new(ArcSwapOption::empty()));
             registry.observe(streams::Publishes {
                 current: current.clone(),
-                history: History::new(store.clone(), Announcer::new(store.clone())),
+                history: History::new(store.clone(), Announcer::new(store.clone()), std::time::Duration::ZERO),
                 revoked: Revoked::default(),
+                moved: Moved::default(),
                 whep: None,
             });
             let mut ingest = weir_ingest::Config::default();

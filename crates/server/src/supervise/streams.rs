@@ -19,7 +19,7 @@ use weir_media::{
 use weir_packager::stream;
 use weir_supervise::{Decision, Failures, Restart, decide};
 
-use crate::wiring::{history::History, revoked::Revoked, running::Running};
+use crate::wiring::{history::History, moved::Moved, revoked::Revoked, running::Running};
 
 /// A stream that fails loses at most its viewers' next seconds; one that fails at every start is given up soon, since
 /// its publisher's media is what makes it fail.
@@ -58,12 +58,19 @@ pub(crate) struct Streams;
 
 pub(crate) struct State {
     arguments: Arguments,
-    channels: HashMap<ChannelName, ActorRef<stream::Msg>>,
+    channels: HashMap<ChannelName, Opened>,
     names: HashMap<ActorId, ChannelName>,
     /// Of channels whose stream failed a while ago or runs again.
     failures: HashMap<ChannelName, Failures>,
     draining: bool,
     drained: Option<RpcReplyPort<()>>,
+}
+
+/// A channel's stream.
+struct Opened {
+    actor: ActorRef<stream::Msg>,
+    /// Whether the addresses of its playlists are secret.
+    private: bool,
 }
 
 /// Channels whose failures are remembered; more than are live at once.
@@ -94,7 +101,7 @@ impl Actor for Streams {
             Msg::Drain(reply) => {
                 for stream in state.channels.values() {
                     // One that is gone already has ended.
-                    let _ = stream.cast(stream::Msg::Drain);
+                    let _ = stream.actor.cast(stream::Msg::Drain);
                 }
                 state.draining = true;
                 state.drained = Some(reply);
@@ -116,7 +123,7 @@ impl Actor for Streams {
             _ => return Ok(()),
         };
         let Some(channel) = state.names.remove(&child.get_id()) else { return Ok(()) };
-        if state.channels.get(&channel).is_some_and(|current| current.get_id() == child.get_id()) {
+        if state.channels.get(&channel).is_some_and(|current| current.actor.get_id() == child.get_id()) {
             state.channels.remove(&channel);
             state.arguments.running.ended(&channel);
             if let Some(error) = &failure {
@@ -133,9 +140,17 @@ impl State {
     /// Hands a publish to its channel's stream, which is started if there is none.
     async fn began(&mut self, me: &ActorRef<Msg>, live: Arc<Live>, subscriber: Subscriber) {
         let channel = live.publish.channel.clone();
+        let private = live.publish.private;
         let mut message = stream::Msg::Publish(live.clone(), subscriber);
+        if let Some(stream) = self.channels.get(&channel).filter(|stream| stream.private != private) {
+            // Who knows the old addresses need not be let into what comes now: it gets a stream of its own. One that is
+            // gone already has ended.
+            let _ = stream.actor.cast(stream::Msg::Drain);
+            self.channels.remove(&channel);
+            self.arguments.running.ended(&channel);
+        }
         if let Some(stream) = self.channels.get(&channel) {
-            match stream.cast(message) {
+            match stream.actor.cast(message) {
                 Ok(()) => return,
                 // It ended a moment ago.
                 Err(ractor::MessagingErr::SendErr(back)) => message = back,
@@ -145,7 +160,7 @@ impl State {
         let args = stream::Args {
             config: self.arguments.packager.clone(),
             channel: channel.clone(),
-            private: live.publish.private,
+            private,
             store: self.arguments.playlists.clone(),
             spool: self.arguments.spool.clone(),
             repair: self.arguments.repair.clone(),
@@ -153,11 +168,11 @@ impl State {
         match stream::spawn(args, me.get_cell()).await {
             Ok(stream) => {
                 self.arguments.running.began(&channel, stream.clone());
-                let stream = stream.actor;
-                self.names.insert(stream.get_id(), channel.clone());
+                let actor = stream.actor;
+                self.names.insert(actor.get_id(), channel.clone());
                 // If it ended at once, its termination says so and the publish is taken up again.
-                let _ = stream.cast(message);
-                self.channels.insert(channel, stream);
+                let _ = actor.cast(message);
+                self.channels.insert(channel, Opened { actor, private });
             }
             Err(error) => {
                 error!(%channel, %error, "a stream cannot be started");
@@ -208,6 +223,7 @@ pub(crate) struct Publishes {
     pub(crate) current: Arc<ArcSwapOption<ActorRef<Msg>>>,
     pub(crate) history: History,
     pub(crate) revoked: Revoked,
+    pub(crate) moved: Moved,
     /// Viewers over WebRTC.
     pub(crate) whep: Option<Whep>,
 }
@@ -215,6 +231,7 @@ pub(crate) struct Publishes {
 impl Observer for Publishes {
     fn began(&self, live: &Arc<Live>) {
         self.revoked.check(live);
+        self.moved.check(live);
         self.history.follow(live.clone());
         if let Some(whep) = &self.whep {
             whep.began(live);
@@ -261,8 +278,9 @@ mod tests {
             };
             let (owner, _) = Actor::spawn(None, Streams, arguments).await.unwrap();
             let current = Arc::new(ArcSwapOption::from_pointee(owner.clone()));
-            let (history, revoked) = (History::new(store.clone(), Announcer::new(store)), Revoked::default());
-            registry.observe(Publishes { current, history, revoked, whep: None });
+            let history = History::new(store.clone(), Announcer::new(store), std::time::Duration::ZERO);
+            let revoked = Revoked::default();
+            registry.observe(Publishes { current, history, revoked, moved: Moved::default(), whep: None });
             Self { owner, registry, directory }
         }
 

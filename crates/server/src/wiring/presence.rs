@@ -9,7 +9,7 @@ use weir_hls::{RenditionKind, RenditionSpec};
 use weir_identity::{ChannelName, KeyId};
 use weir_media::{Kick, Registry};
 
-use super::{revoked::Revoked, running::Running};
+use super::{moved::Moved, revoked::Revoked, running::Running};
 
 /// A channel is live while its playlist is: viewers see nothing of a publisher's absence within the grace time.
 #[derive(Debug, Clone)]
@@ -17,6 +17,7 @@ pub(crate) struct Streams {
     pub(crate) playlists: weir_hls::Store,
     pub(crate) registry: Registry,
     pub(crate) revoked: Revoked,
+    pub(crate) moved: Moved,
     pub(crate) running: Running,
     /// Viewers over WebRTC.
     pub(crate) whep: Option<Whep>,
@@ -80,11 +81,7 @@ impl Presence for Streams {
 
     fn visibility_changed(&self, channel: &ChannelName, visibility: Visibility) {
         // The running playlist has the addresses of the old visibility: its publisher comes back to a new one.
-        if let Some(live) = self.registry.get(channel)
-            && live.publish.private != visibility.is_closed()
-        {
-            live.kick(Kick::Ended);
-        }
+        self.moved.end(channel, visibility.is_closed(), &self.registry);
     }
 
     fn revoked(&self, keys: &[KeyId]) {

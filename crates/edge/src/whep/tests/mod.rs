@@ -48,11 +48,15 @@ impl Stage {
     }
 
     async fn with(repair: Option<Arc<dyn Repair>>, grace_time: Duration) -> Self {
+        Self::configured(Config::default(), repair, grace_time).await
+    }
+
+    async fn configured(whep: Config, repair: Option<Arc<dyn Repair>>, grace_time: Duration) -> Self {
         let config = weir_peer::Config { listen: (Ipv4Addr::LOCALHOST, 0).into(), ..weir_peer::Config::default() };
         let (registry, certificate) = (Registry::new(9), Certificate::generate().unwrap());
         registry.keep_gops(true);
         let args = Args {
-            config: Config::default(),
+            config: whep,
             registry: registry.clone(),
             sockets: Sockets::bind(&config).unwrap(),
             certificate: certificate.clone(),
@@ -69,9 +73,13 @@ impl Stage {
 
     /// Someone publishes to `anna`.
     fn publish(&self) -> Publisher {
+        self.publish_to(false)
+    }
+
+    /// The same, while the channel is closed or open.
+    fn publish_to(&self, private: bool) -> Publisher {
         let channel = ChannelName::parse("anna").unwrap();
-        let publish =
-            Publish { channel, key: KeyId::new(), conflict: Conflict::TakeOver, private: false, protocol: "rtmp" };
+        let publish = Publish { channel, key: KeyId::new(), conflict: Conflict::TakeOver, private, protocol: "rtmp" };
         let publisher = self.registry.publish(publish).unwrap();
         self.whep.began(publisher.live());
         publisher
@@ -230,6 +238,35 @@ async fn the_end_of_the_channel_is_told_to_its_viewers() {
     publisher.live().kick(Kick::Ended);
     drop(publisher);
     watcher.until(|watcher| watcher.closed).await;
+}
+
+#[tokio::test]
+async fn who_watched_an_open_channel_sees_nothing_of_it_once_it_is_closed() {
+    let stage = Stage::new().await;
+    let publisher = stage.live();
+    let mut watcher = stage.watch().await;
+    watcher.until(|watcher| !watcher.pictures.is_empty()).await;
+    drop(publisher);
+    let publisher = stage.publish_to(true);
+    publisher.set_track(video(VideoCodec::H264));
+    let secret = stage.send(&publisher, true);
+    watcher.until(|watcher| watcher.closed).await;
+    assert!(!watcher.pictures.contains(&secret), "{:?}", watcher.pictures);
+    assert_eq!(Watcher::offer(&stage.whep, &stage.certificate).await.err().unwrap().status, 403);
+}
+
+#[tokio::test]
+async fn offers_that_lead_to_nothing_keep_nobody_out() {
+    let whep = Config { connecting_max: 3, ..Config::default() };
+    let stage = Stage::configured(whep, None, Duration::from_secs(60)).await;
+    let _publisher = stage.live();
+    let mut idle = Vec::new();
+    for _ in 0..5 {
+        idle.push(stage.watch().await);
+    }
+    let mut watcher = stage.watch().await;
+    watcher.until(|watcher| !watcher.pictures.is_empty()).await;
+    assert_eq!(stage.whep.all_viewers(), 1);
 }
 
 #[tokio::test]
