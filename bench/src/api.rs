@@ -1,7 +1,7 @@
 //! Callers of the API: channel reads, with a token and without, one's own account, logins; beside a bare route.
 //!
-//! Routes take turns, a second each, so that whatever else the machine does meets all of them alike. Each is asked over
-//! the same few connections, by each as fast as it is answered.
+//! Routes take short turns, so that whatever else the machine does meets all of them alike, and what one costs is the
+//! median of its turns. Each is asked over the same few connections, by each as fast as it is answered.
 
 use std::{
     cell::RefCell, collections::BTreeMap, fs, hint::black_box, net::SocketAddr, net::ToSocketAddrs as _, path::PathBuf,
@@ -19,17 +19,20 @@ use weir_identity::{
 
 use crate::{
     Failure,
-    cost::{Snapshot, machine_seconds},
+    cost::{Snapshot, machine_seconds, run_time},
     http::{Connection, Want},
     quantiles::Quantiles,
 };
 
 /// How long a route is asked before another has its turn.
-const TURN: Duration = Duration::from_secs(1);
+const TURN: Duration = Duration::from_millis(200);
 /// Longest latency that is told from longer ones, in microseconds.
 const LATENCY_MAX_US: u64 = 60_000_000;
 /// Tokens checked to know what one costs.
 const TOKENS: u32 = 2_000;
+/// Names of routes that are compared.
+const CHANNEL: &str = "channel";
+const CHANNEL_WITH_TOKEN: &str = "channel, with a token";
 /// Of the account that this makes.
 const PASSWORD: &str = "a password for the bench";
 
@@ -84,9 +87,9 @@ pub(crate) struct Route {
     pub(crate) connections: usize,
     pub(crate) requests: u64,
     pub(crate) requests_per_second: f64,
-    /// Requests divided by the core-seconds that they cost the server.
+    /// As many as a core of the server's has time for.
     pub(crate) requests_a_core: Option<f64>,
-    /// What one costs the server, in microseconds of a core.
+    /// What one costs the server, in microseconds of a core: the median of the turns.
     pub(crate) cpu_us: Option<f64>,
     pub(crate) latency_ms: Quantiles,
     /// Answers other than 200, and none at all.
@@ -105,8 +108,8 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
 
     let most = arguments.connections;
     let mut asked = vec![
-        Asked::new("channel", &server, server.get(&channel, None), most),
-        Asked::new("channel, with a token", &server, server.get(&channel, Some(&token)), most),
+        Asked::new(CHANNEL, &server, server.get(&channel, None), most),
+        Asked::new(CHANNEL_WITH_TOKEN, &server, server.get(&channel, Some(&token)), most),
         Asked::new("one's own account", &server, server.get("/api/v1/me", Some(&token)), most),
     ];
     if let Some(url) = &arguments.bare_url {
@@ -120,22 +123,21 @@ pub(crate) async fn run(arguments: Arguments) -> Result<(), Failure> {
         asked.turn().await?;
         asked.forget();
     }
-    for _ in 0..arguments.seconds {
+    let turns = (Duration::from_secs(1) * arguments.seconds).div_duration_f64(TURN).round() as u32;
+    for _ in 0..turns {
         for asked in &mut asked {
             asked.turn().await?;
         }
     }
-    for _ in 0..arguments.seconds {
+    for _ in 0..turns {
         logins.turn().await?;
     }
     asked.push(logins);
 
     let routes: Vec<Route> = asked.iter().map(Asked::route).collect();
-    let cost = |name: &str| routes.iter().find(|route| route.name == name).and_then(|route| route.cpu_us);
-    let token_percent = match (cost("channel"), cost("channel, with a token")) {
-        (Some(without), Some(with)) => Some((with - without) / with * 100.0),
-        _ => None,
-    };
+    let costs = |name: &str| asked.iter().find(|asked| asked.name == name).map_or(&[][..], |asked| &asked.costs_us);
+    let pairs = costs(CHANNEL).iter().zip(costs(CHANNEL_WITH_TOKEN));
+    let token_percent = median(pairs.map(|(without, with)| (with - without) / with * 100.0).collect());
     let outcome = Outcome {
         kind: "api".into(),
         label: arguments.label,
@@ -194,6 +196,8 @@ struct Asked {
     pids: Vec<u32>,
     connections: Vec<Connection>,
     tally: Rc<RefCell<Tally>>,
+    /// What a request cost the server, in each turn.
+    costs_us: Vec<f64>,
     cpu_seconds: f64,
     own_seconds: f64,
     machine_seconds: f64,
@@ -220,6 +224,7 @@ impl Asked {
             pids: server.pids.clone(),
             connections: (0..connections).map(|_| Connection::new(server.address, &server.host)).collect(),
             tally: Rc::new(RefCell::new(Tally::new())),
+            costs_us: Vec::new(),
             cpu_seconds: 0.0,
             own_seconds: 0.0,
             machine_seconds: 0.0,
@@ -229,12 +234,14 @@ impl Asked {
 
     fn forget(&mut self) {
         *self.tally.borrow_mut() = Tally::new();
+        self.costs_us.clear();
         (self.cpu_seconds, self.own_seconds, self.machine_seconds, self.seconds) = (0.0, 0.0, 0.0, 0.0);
     }
 
     /// Asks for [`TURN`] over all connections, and until what was asked last is answered.
     async fn turn(&mut self) -> Result<(), Failure> {
-        let before = (Snapshot::take(&self.pids)?, Snapshot::own()?, machine_seconds()?);
+        let before = (run_time(&self.pids)?, Snapshot::own()?, machine_seconds()?);
+        let answered = self.tally.borrow().latencies.len();
         let began = Instant::now();
         let until = began + TURN;
         let asking: Vec<_> = std::mem::take(&mut self.connections)
@@ -244,7 +251,12 @@ impl Asked {
         for asking in asking {
             self.connections.push(asking.await?);
         }
-        self.cpu_seconds += Snapshot::take(&self.pids)?.since(&before.0).cpu_seconds;
+        let cpu_seconds = run_time(&self.pids)?.saturating_sub(before.0).as_secs_f64();
+        let answered = self.tally.borrow().latencies.len() - answered;
+        if answered > 0 && !self.pids.is_empty() {
+            self.costs_us.push(cpu_seconds * 1e6 / answered as f64);
+        }
+        self.cpu_seconds += cpu_seconds;
         self.own_seconds += Snapshot::own()?.since(&before.1).cpu_seconds;
         self.machine_seconds += machine_seconds()? - before.2;
         self.seconds += began.elapsed().as_secs_f64();
@@ -254,14 +266,14 @@ impl Asked {
     fn route(&self) -> Route {
         let tally = self.tally.borrow();
         let requests = tally.latencies.len();
-        let measured = !self.pids.is_empty() && requests > 0;
+        let cpu_us = median(self.costs_us.clone());
         Route {
             name: self.name.into(),
             connections: self.connections.len(),
             requests,
             requests_per_second: requests as f64 / self.seconds,
-            requests_a_core: measured.then(|| requests as f64 / self.cpu_seconds),
-            cpu_us: measured.then(|| self.cpu_seconds * 1e6 / requests as f64),
+            requests_a_core: cpu_us.map(|cost| 1e6 / cost),
+            cpu_us,
             latency_ms: Quantiles::of(&tally.latencies),
             errors: tally.errors.clone(),
             load_cores: self.own_seconds / self.seconds,
@@ -286,6 +298,11 @@ async fn ask(mut connection: Connection, request: Rc<[u8]>, until: Instant, tall
         }
     }
     connection
+}
+
+fn median(mut values: Vec<f64>) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied()
 }
 
 /// Checks signatures of many tokens of Weir's kind, here.
