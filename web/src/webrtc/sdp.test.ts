@@ -87,6 +87,10 @@ test("without new candidates the old ones stay", () => {
 
 test("candidates are not put into a section that was refused", () => {
   const refused = answer.replace("m=video 9", "m=video 0");
-  const renewed = withIce(refused, { ufrag: "n", pwd: "p", candidates: ["candidate:1 1 udp 1 192.0.2.2 8189 typ host"] });
+  const renewed = withIce(refused, {
+    ufrag: "n",
+    pwd: "p",
+    candidates: ["candidate:1 1 udp 1 192.0.2.2 8189 typ host"],
+  });
   expect(renewed.indexOf("192.0.2.2")).toBeGreaterThan(renewed.indexOf("m=audio"));
 });
