@@ -3,13 +3,15 @@
 use std::time::Duration;
 
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, Pipeline, RedisError, RedisFuture, RedisResult,
-    TlsMode, Value,
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, Pipeline, ProtocolVersion, PushInfo, RedisError,
+    RedisFuture, RedisResult, TlsMode, Value,
     aio::{ConnectionLike, MultiplexedConnection},
     cluster::ClusterClientBuilder,
     cluster_async::ClusterConnection,
     sentinel::{SentinelClientBuilder, SentinelServerType},
 };
+
+use tokio::sync::mpsc::UnboundedSender;
 
 use crate::target::{Kind, Target};
 
@@ -35,17 +37,43 @@ impl Target {
     /// # Errors
     /// Nobody is there, or does not let us in.
     pub async fn connect(&self) -> RedisResult<Connection> {
-        let config = AsyncConnectionConfig::new()
+        self.open(None).await
+    }
+
+    /// Connects once, to hear what is published: `pushes` gets that, and a [`redis::PushKind::Disconnection`] when it is
+    /// over. A cluster's connection finds its channels again by itself.
+    ///
+    /// # Errors
+    /// As [`Self::connect`].
+    pub async fn listen(&self, pushes: UnboundedSender<PushInfo>) -> RedisResult<Connection> {
+        self.open(Some(pushes)).await
+    }
+
+    async fn open(&self, pushes: Option<UnboundedSender<PushInfo>>) -> RedisResult<Connection> {
+        let mut config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_MAX))
             .set_response_timeout(Some(ANSWER_MAX));
+        // Only the newer protocol has answers and what is published side by side.
+        let listens = pushes.is_some();
+        if let (Some(pushes), false) = (&pushes, matches!(self.kind, Kind::Cluster(_))) {
+            config = config.set_push_sender(pushes.clone());
+        }
         match &self.kind {
             Kind::Single(server) => {
-                let client = Client::open(server.clone())?;
+                let mut server = server.clone();
+                if listens {
+                    let settings = server.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+                    server = server.set_redis_settings(settings);
+                }
+                let client = Client::open(server)?;
                 Ok(Connection::Single(client.get_multiplexed_async_connection_with_config(&config).await?))
             }
             Kind::Sentinel { sentinels, primary } => {
                 let addresses: Vec<ConnectionAddr> = sentinels.iter().map(|server| server.addr().clone()).collect();
                 let mut client = SentinelClientBuilder::new(addresses, primary, SentinelServerType::Master)?;
+                if listens {
+                    client = client.set_client_to_redis_protocol(ProtocolVersion::RESP3);
+                }
                 if let Some(first) = sentinels.first() {
                     if matches!(first.addr(), ConnectionAddr::TcpTls { .. }) {
                         client = client.set_client_to_redis_tls_mode(TlsMode::Secure);
@@ -64,13 +92,40 @@ impl Target {
                 Ok(Connection::Single(client.build()?.get_async_connection_with_config(&config).await?))
             }
             Kind::Cluster(servers) => {
-                let client = ClusterClientBuilder::new(servers.clone())
+                let mut client = ClusterClientBuilder::new(servers.clone())
                     .connection_timeout(CONNECT_MAX)
                     .response_timeout(ANSWER_MAX)
-                    .retries(CLUSTER_RETRIES)
-                    .build()?;
+                    .retries(CLUSTER_RETRIES);
+                if let Some(pushes) = pushes {
+                    client = client.use_protocol(ProtocolVersion::RESP3).push_sender(pushes);
+                }
+                let client = client.build()?;
                 Ok(Connection::Cluster(client.get_async_connection().await?))
             }
+        }
+    }
+}
+
+impl Connection {
+    /// Hears what is published in a channel of one shard (`SSUBSCRIBE`), over a connection that listens.
+    ///
+    /// # Errors
+    /// Redis is gone, or is older than 7.
+    pub async fn hear(&mut self, channel: &str) -> RedisResult<()> {
+        match self {
+            Self::Single(connection) => redis::cmd("SSUBSCRIBE").arg(channel).exec_async(connection).await,
+            Self::Cluster(connection) => connection.ssubscribe(channel).await,
+        }
+    }
+
+    /// Hears it no more.
+    ///
+    /// # Errors
+    /// Redis is gone.
+    pub async fn unhear(&mut self, channel: &str) -> RedisResult<()> {
+        match self {
+            Self::Single(connection) => redis::cmd("SUNSUBSCRIBE").arg(channel).exec_async(connection).await,
+            Self::Cluster(connection) => connection.sunsubscribe(channel).await,
         }
     }
 }

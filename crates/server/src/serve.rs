@@ -120,10 +120,14 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
     let announcer = Announcer::new(store.clone());
     let history = History::new(store.clone(), announcer.clone());
     let auth = Auth::open(store.clone(), &secret, config.auth.clone()).await?;
+    let fabric: Arc<dyn fabric::Fabric> = match config.redis.target()? {
+        Some(redis) => Arc::new(fabric::Redis::new(redis, config.chat.history)),
+        None => Arc::new(fabric::Local::new(config.chat.history)),
+    };
     let chat = Chat::new(
         config.chat.clone(),
         Arc::new(ChatGate::new(store.clone(), auth.clone(), announcer.clone())),
-        Arc::new(fabric::Local::new(config.chat.history)),
+        fabric,
         filter::list::watch(config.chat.words.clone()).await?,
     );
     let publishing = Publishing { tls: certificate.clone(), gate, whip: whip.clone(), chat: chat.clone() };

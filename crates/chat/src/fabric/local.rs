@@ -65,6 +65,11 @@ impl Local {
         self.rooms.lock().entry(room).or_insert_with(begin).clone()
     }
 
+    /// Lets go of a room, whoever hears of it.
+    pub(crate) fn remove(&self, room: ChannelId) {
+        self.rooms.lock().remove(&room);
+    }
+
     /// Lets go of rooms that have been empty for long.
     fn sweep(&self) {
         {

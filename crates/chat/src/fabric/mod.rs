@@ -1,9 +1,10 @@
 //! What keeps the rooms of several nodes one: an order, what was said, and a way to everybody.
 //!
 //! A room appends to the fabric and hears from it; what it hears, itself included, is what it tells. [`local`] is the
-//! fabric of one node. Whatever a fabric does, [`crate::room::log`] says how it comes out.
+//! fabric of one node, [`redis`] that of several. Whatever a fabric does, [`crate::room::log`] says how it comes out.
 
 pub mod local;
+pub mod redis;
 
 use std::{fmt, sync::Arc};
 
@@ -20,7 +21,10 @@ use crate::{
     },
     wire::outbound::Danmaku,
 };
-pub use local::Local;
+#[cfg(test)]
+mod tests;
+
+pub use self::{local::Local, redis::Redis};
 
 /// The fabric does not answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -73,6 +77,8 @@ pub enum Delivery {
     Entry(Arc<Entry>),
     /// Something that takes no offset.
     Signal(Signal),
+    /// The last offset there is, and what it counts in: what lies before it and did not come was lost on its way.
+    Head(Arc<str>, u64),
     /// Offsets begin anew: whoever hears this opens the room again.
     Restarted,
 }

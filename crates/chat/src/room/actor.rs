@@ -381,11 +381,13 @@ impl State {
             Delivery::Entry(entry) => {
                 self.order.feed(entry);
                 self.take(me);
-                if self.order.has_hole() && !self.fill_is_due {
-                    self.fill_is_due = true;
-                    me.send_after(HOLE_WAIT, || Msg::Fill);
-                }
+                self.fill_soon(me);
             }
+            Delivery::Head(epoch, head) if epoch == self.epoch => {
+                self.order.expect(head);
+                self.fill_soon(me);
+            }
+            Delivery::Head(..) => self.end(me, "it has another epoch"),
             Delivery::Signal(signal) => self.heard(me, signal),
             Delivery::Restarted => {
                 self.flush();
@@ -476,6 +478,14 @@ impl State {
         self.window.wrote(now);
     }
 
+    /// Asks for what is missed, if it does not come by itself.
+    fn fill_soon(&mut self, me: &ActorRef<Msg>) {
+        if self.order.has_hole() && !self.fill_is_due {
+            self.fill_is_due = true;
+            me.send_after(HOLE_WAIT, || Msg::Fill);
+        }
+    }
+
     fn fill(&mut self, me: &ActorRef<Msg>) {
         if !self.order.has_hole() {
             self.fill_is_due = false;
@@ -508,10 +518,7 @@ impl State {
             }
             Err(Down) => {}
         }
-        if self.order.has_hole() {
-            self.fill_is_due = true;
-            me.send_after(HOLE_WAIT, || Msg::Fill);
-        }
+        self.fill_soon(me);
     }
 
     /// Everybody on all nodes.

@@ -22,6 +22,12 @@ impl MessageId {
     pub fn new() -> Self {
         Self(Uuid::now_v7())
     }
+
+    /// Reads an id.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        Uuid::parse_str(text).ok().map(Self)
+    }
 }
 
 impl Default for MessageId {

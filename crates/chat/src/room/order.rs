@@ -12,13 +12,15 @@ const WAITING_MAX: usize = 4_096;
 pub(crate) struct Order {
     next: u64,
     waiting: BTreeMap<u64, Arc<Entry>>,
+    /// The last offset that there is, as far as is known.
+    known: u64,
 }
 
 impl Order {
     /// Everything up to `head` is there.
     #[must_use]
     pub(crate) fn after(head: u64) -> Self {
-        Self { next: head + 1, waiting: BTreeMap::new() }
+        Self { next: head + 1, waiting: BTreeMap::new(), known: head }
     }
 
     /// The last offset of what is there without holes.
@@ -34,6 +36,11 @@ impl Order {
         }
     }
 
+    /// There are entries up to `head`.
+    pub(crate) fn expect(&mut self, head: u64) {
+        self.known = self.known.max(head);
+    }
+
     /// The next entry in order, if it is there.
     pub(crate) fn take(&mut self) -> Option<Arc<Entry>> {
         let entry = self.waiting.remove(&self.next)?;
@@ -44,7 +51,7 @@ impl Order {
     /// Whether an entry is missed that others came after.
     #[must_use]
     pub(crate) fn has_hole(&self) -> bool {
-        !self.waiting.is_empty()
+        !self.waiting.is_empty() || self.known >= self.next
     }
 }
 
