@@ -103,12 +103,15 @@ fn accept(out: &mut String, section: &Section, answered: &Answered, local: &Loca
             line(out, format_args!("a={candidate}"));
         }
         line(out, format_args!("a=end-of-candidates"));
+    let sends = matches!(answered, Answered::Send(..));
     }
     line(out, format_args!("a=rtcp-mux"));
     line(out, format_args!("a=rtcp-rsize"));
     extensions(out, &accepted.extensions);
     for payload in &accepted.payloads {
-        describe(out, section, payload, accepted.feedback);
+        // What we send is sent again over RTX or not at all; a peer may do it otherwise.
+        let nack = accepted.feedback.nack && (!sends || payload.rtx.is_some());
+        describe(out, section, payload, Feedback { nack, ..accepted.feedback });
     }
     match answered {
         Answered::Receive(accepted) => {

@@ -54,11 +54,12 @@ pub fn play(offer: &Offer, sources: &[Source], local: &Local) -> Result<PlayAnsw
         }
         exact &= payloads.iter().all(|(_, fit)| *fit > Fit::Beyond);
         let payloads: Vec<Payload> = payloads.into_iter().map(|(payload, _)| payload).collect();
-        let feedback = feedback(section, &payloads);
+        let mut feedback = feedback(section, &payloads);
+        // Who cannot send again under another number cannot send again at all: AEAD seals each number once.
+        feedback.nack &= payloads.iter().any(|payload| payload.rtx.is_some());
         let extensions = extensions(section, feedback);
         let ssrc = ssrc(&outgoing, None);
-        let is_repaired = feedback.nack && payloads.iter().any(|payload| payload.rtx.is_some());
-        let rtx_ssrc = is_repaired.then(|| self::ssrc(&outgoing, Some(ssrc)));
+        let rtx_ssrc = feedback.nack.then(|| self::ssrc(&outgoing, Some(ssrc)));
         outgoing.push(Outgoing {
             mid: section.mid.clone().unwrap_or_default(),
             video: is_video,

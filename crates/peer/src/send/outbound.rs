@@ -38,6 +38,8 @@ impl<'a, P: Protect> Wire<'a, P> {
 pub(super) struct Outbound {
     /// The packet that is being made, before protection.
     plain: Vec<u8>,
+    /// The transport-wide number of the next packet that carries one: sections that did not agree on the extension take
+    /// none, since the viewer could only report them missing.
     transport_sequence: u16,
     pub(super) estimator: Estimator,
     pub(super) stats: Stats,
@@ -68,41 +70,36 @@ impl Outbound {
         };
         stream.template().write(&fields, &mut self.plain);
         let bytes = self.payload(sent, index);
-        stream.count(bytes);
-        self.protect(wire, false);
+        if self.protect(wire, stream, false) {
+            stream.count(bytes);
+        }
         bytes
     }
 
-    /// Sends a packet again: under its own number and source where `rtx` has none, else as RFC 4588 has it.
+    /// Sends a packet again as RFC 4588 has it: under the payload type, the source and a number of its own. Under the first
+    /// number it could not be sealed again (RFC 7714 §8.1).
     pub(super) fn again<P: Protect>(
         &mut self,
         wire: &mut Wire<'_, P>,
         stream: &mut Stream,
-        payload_type: u8,
-        rtx: Option<(u8, u32)>,
+        (payload_type, ssrc): (u8, u32),
         sent: &Sent,
         (sequence, index): (u16, usize),
     ) {
         let frame = Frame::of(sent);
-        let mut fields = Fields {
+        let fields = Fields {
             marker: frame.last_is_marked && index + 1 == frame.packets.len(),
             payload_type,
-            sequence,
+            sequence: stream.next_rtx_sequence(),
             timestamp: frame.timestamp,
-            ssrc: stream.ssrc,
+            ssrc,
             transport_sequence: self.transport_sequence,
             send_time: wire.send_time,
         };
-        if let Some((payload_type, ssrc)) = rtx {
-            fields = Fields { payload_type, sequence: stream.next_rtx_sequence(), ssrc, ..fields };
-        }
         stream.template().write(&fields, &mut self.plain);
-        if rtx.is_some() {
-            self.plain.extend_from_slice(&sequence.to_be_bytes());
-        }
+        self.plain.extend_from_slice(&sequence.to_be_bytes());
         self.payload(&frame, index);
-        self.protect(wire, false);
-        self.stats.retransmissions += 1;
+        self.stats.retransmissions += u64::from(self.protect(wire, stream, false));
     }
 
     /// Sends a packet of nothing but padding under the retransmissions' source, to see whether more gets through.
@@ -127,7 +124,7 @@ impl Outbound {
         }
         self.plain.resize(self.plain.len() + usize::from(PADDING) - 1, 0);
         self.plain.push(PADDING);
-        self.protect(wire, true);
+        self.protect(wire, stream, true);
     }
 
     /// Sends RTCP that `write` makes.
@@ -155,14 +152,19 @@ impl Outbound {
         head.len() + body.len()
     }
 
-    fn protect<P: Protect>(&mut self, wire: &mut Wire<'_, P>, probe: bool) {
+    /// Protects the packet, and counts it if it leaves.
+    fn protect<P: Protect>(&mut self, wire: &mut Wire<'_, P>, stream: &Stream, probe: bool) -> bool {
         let pushed = wire.batch.push(|out| wire.protect.protect_rtp(&self.plain, out).then_some(()).ok_or(()));
-        if pushed.is_ok() {
+        if pushed.is_err() {
+            return false;
+        }
+        if stream.template().is_numbered() {
             self.estimator.sent(wire.now, self.transport_sequence, self.plain.len(), probe);
             self.transport_sequence = self.transport_sequence.wrapping_add(1);
-            self.stats.packets += 1;
-            self.stats.bytes += self.plain.len() as u64;
         }
+        self.stats.packets += 1;
+        self.stats.bytes += self.plain.len() as u64;
+        true
     }
 }
 

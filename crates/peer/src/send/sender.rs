@@ -73,7 +73,8 @@ pub struct Stats {
     pub bytes: u64,
     /// Packets that were sent again.
     pub retransmissions: u64,
-    /// Requests for packets that were not met: sent too long ago, sent again just now, or too many.
+    /// Requests for packets that were not met: sent too long ago, sent again just now, too many, or of a codec whose
+    /// retransmissions were not agreed.
     pub refused_retransmissions: u64,
     /// Video frames that were left out because the viewer's link was behind.
     pub skipped_frames: u64,
@@ -254,7 +255,7 @@ impl Sender {
 
     fn send_sound<P: Protect>(&mut self, wire: &mut Wire<'_, P>, packets: &Packets, place: i64) {
         let Some(stream) = &mut self.audio else { return };
-        let Some((payload_type, _)) = stream.payload_type(packets.codec) else { return };
+        let Some(payload_type) = stream.payload_type(packets.codec) else { return };
         let timestamp = stream.timestamp(place, packets.codec.clock_rate());
         let frame = Frame { packets, timestamp, picture: 0, last_is_marked: false };
         for index in 0..packets.len() {
@@ -267,7 +268,7 @@ impl Sender {
     /// Queues a video frame, if the viewer gets it.
     fn enqueue(&mut self, packets: &Arc<Packets>, place: i64) -> bool {
         let Some(stream) = &mut self.video else { return false };
-        let Some((payload_type, _)) = stream.payload_type(packets.codec) else { return false };
+        let Some(payload_type) = stream.payload_type(packets.codec) else { return false };
         match self.gate.admit(packets.track, packets.keyframe) {
             Admission::Other => return false,
             Admission::Skipped => {

@@ -283,6 +283,19 @@ fn a_good_link_gets_everything_at_once() {
 }
 
 #[test]
+fn sound_without_transport_wide_numbers_is_not_taken_for_lost() {
+    // As Firefox has it, which agrees on the numbers for pictures only.
+    let mut world = World::new(&ONE, 50_000_000);
+    let mut outgoing = outgoing();
+    outgoing[1].extensions.transport_cc = None;
+    world.sender = Sender::new(world.start, outgoing);
+    world.run(20);
+    assert!(world.viewer.sound > 900, "{}", world.viewer.sound);
+    assert_eq!(world.sender.estimate(), None);
+    assert_eq!(world.sender.stats().skipped_frames, 0);
+}
+
+#[test]
 fn what_a_lossy_link_loses_is_sent_again() {
     let mut world = World::new(&ONE, 50_000_000);
     world.link.lose_every = 33;

@@ -52,9 +52,14 @@ impl Stream {
         }
     }
 
-    /// Payload type of a codec, and that of its retransmissions.
-    pub(super) fn payload_type(&self, codec: RtpCodec) -> Option<(u8, Option<u8>)> {
-        self.payloads.iter().find(|(known, ..)| *known == codec).map(|(_, pt, rtx)| (*pt, *rtx))
+    /// Payload type of a codec.
+    pub(super) fn payload_type(&self, codec: RtpCodec) -> Option<u8> {
+        self.payloads.iter().find(|(known, ..)| *known == codec).map(|(_, pt, _)| *pt)
+    }
+
+    /// Payload type and source of a codec's retransmissions, if they are agreed.
+    pub(super) fn retransmission(&self, codec: RtpCodec) -> Option<(u8, u32)> {
+        self.payloads.iter().find(|(known, ..)| *known == codec).and_then(|(_, _, rtx)| *rtx).zip(self.rtx_ssrc)
     }
 
     /// Payload type and source of packets that carry nothing: those of retransmissions, which disturb no picture.

@@ -65,6 +65,11 @@ impl Template {
         Self { bytes: bytes.into_boxed_slice(), transport_sequence_at, send_time_at }
     }
 
+    /// Whether packets carry a transport-wide number.
+    pub(super) fn is_numbered(&self) -> bool {
+        self.transport_sequence_at.is_some()
+    }
+
     /// Replaces what is in `packet` by the header.
     pub(super) fn write(&self, fields: &Fields, packet: &mut Vec<u8>) {
         packet.clear();

@@ -148,10 +148,14 @@ pub(super) struct Stage {
 
 impl Stage {
     pub(super) fn new() -> Self {
+        Self::with(outgoing())
+    }
+
+    pub(super) fn with(outgoing: Vec<Outgoing>) -> Self {
         let start = Instant::now();
         Self {
             start,
-            sender: Sender::new(start, outgoing()),
+            sender: Sender::new(start, outgoing),
             batch: Batch::new(),
             video: Packetizer::new(&h264_track(0)).unwrap(),
             audio: Packetizer::new(&opus_track()).unwrap(),
@@ -324,3 +328,56 @@ fn headers_get_shorter_once_the_viewer_reported() {
     assert_eq!(later[0].mid, None);
     assert!(later[0].transport_sequence.is_some());
 }
+#[test]
+fn only_packets_that_carry_a_transport_wide_number_take_one() {
+    let mut outgoing = outgoing();
+    outgoing[1].extensions.transport_cc = None;
+    let mut stage = Stage::with(outgoing);
+    let mut numbers = Vec::new();
+    for at in (0..400).step_by(20) {
+        assert!(stage.audio(at).iter().all(|seen| seen.transport_sequence.is_none()));
+        numbers.extend(stage.video(at, at == 0, 2_000).iter().map(|seen| seen.transport_sequence.unwrap()));
+    }
+    assert!(numbers.windows(2).all(|pair| pair[1] == pair[0].wrapping_add(1)), "{numbers:?}");
+}
+
+#[test]
+fn a_packet_without_retransmissions_agreed_is_not_sent_again() {
+    let mut outgoing = outgoing();
+    outgoing[0].payloads[0].rtx = None;
+    let mut stage = Stage::with(outgoing);
+    let lost = stage.video(0, true, 5_000)[1].header.sequence;
+    stage.sender.rtcp(stage.at(40), &nack(VIDEO_SSRC, lost, 0));
+    assert!(stage.timeout(40).0.is_empty(), "no cipher may seal one number twice");
+    let stats = stage.sender.stats();
+    assert_eq!((stats.retransmissions, stats.refused_retransmissions), (0, 1));
+}
+
+#[test]
+fn only_what_could_be_protected_is_counted() {
+    /// Has no keys any more.
+    struct Keyless;
+    impl Protect for Keyless {
+        fn protect_rtp(&mut self, _: &[u8], _: &mut Vec<u8>) -> bool {
+            false
+        }
+
+        fn protect_rtcp(&mut self, _: &[u8], _: &mut Vec<u8>) -> bool {
+            false
+        }
+    }
+    let mut stage = Stage::new();
+    let lost = stage.video(0, true, 5_000)[1].header.sequence;
+    let before = stage.sender.stats();
+    stage.sender.rtcp(stage.at(40), &nack(VIDEO_SSRC, lost, 0));
+    stage.sender.handle_timeout(stage.at(40), &mut Keyless, &mut stage.batch);
+    let packets = stage.packets(0, 60, false, 5_000);
+    stage.sender.send(stage.at(60), &packets, &mut Keyless, &mut stage.batch);
+    let after = stage.sender.stats();
+    assert_eq!((after.packets, after.retransmissions), (before.packets, 0));
+    stage.sender.handle_timeout(stage.at(2_000), &mut Plain, &mut stage.batch);
+    let (_, reports) = seen(&mut stage.batch);
+    let count = u32::from_be_bytes(reports[0][20..24].try_into().unwrap());
+    assert_eq!(u64::from(count), before.packets);
+}
+

@@ -33,7 +33,7 @@ impl Sender {
             }
             Message::KeyframeWanted { ssrc } => {
                 if self.video.as_ref().is_some_and(|video| video.ssrc == ssrc || video.rtx_ssrc == Some(ssrc)) {
-                    self.gate.ask();
+                    self.gate.ask(now);
                 }
             }
             Message::TransportCc(content) => {
@@ -51,20 +51,18 @@ impl Sender {
         while let Some(sequence) = self.repair.pop() {
             let Some(stream) = &mut self.video else { continue };
             let Some((sent, index)) = self.history.find(wire.now, sequence) else { continue };
-            let Some((payload_type, rtx)) = stream.payload_type(sent.packets.codec) else { continue };
-            let rtx = rtx.zip(stream.rtx_ssrc);
-            self.outbound.again(wire, stream, payload_type, rtx, sent, (sequence, index));
+            let Some(rtx) = stream.retransmission(sent.packets.codec) else { continue };
+            self.outbound.again(wire, stream, rtx, sent, (sequence, index));
         }
     }
 
     /// The viewer misses a packet.
     fn missing(&mut self, now: Instant, ssrc: u32, sequence: u16) {
-        if self.video.as_ref().is_none_or(|video| video.ssrc != ssrc || !video.feedback.nack) {
-            return;
-        }
-        let known = self.history.find(now, sequence).map(|(sent, index)| {
+        let Some(video) = self.video.as_ref().filter(|video| video.ssrc == ssrc && video.feedback.nack) else { return };
+        let known = self.history.find(now, sequence).and_then(|(sent, index)| {
+            video.retransmission(sent.packets.codec)?;
             let (head, body) = sent.packets.payload(index);
-            head.len() + body.len()
+            Some(head.len() + body.len())
         });
         if !known.is_some_and(|bytes| self.repair.ask(now, sequence, bytes, self.round_trip)) {
             self.outbound.stats.refused_retransmissions += 1;
