@@ -4,6 +4,10 @@
 
 use weir_media::{AudioCodec, VideoCodec};
 
+/// The canonical name (RFC 7022) of all that we send, in answers and in RTCP's source descriptions: one name a session, so
+/// that its pictures and sound are shown together. Sessions share it: no peer has two of them in one RTP session.
+pub const CNAME: &str = "weir";
+
 /// A codec as RTP carries it. VP8 has no home in the pages' MP4, so it is known here only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RtpCodec {

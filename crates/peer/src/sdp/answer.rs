@@ -7,11 +7,7 @@ use super::{
     local::Local,
     section::{self, Section},
 };
-use crate::agreed::{Extensions, Feedback, Payload};
-
-/// The canonical name (RFC 7022) of all that we send: one stream a session, so that its pictures and sound are shown
-/// together. RTCP's SDES says the same.
-pub const CNAME: &str = "weir";
+use crate::agreed::{CNAME, Extensions, Feedback, Payload};
 
 /// A section as we answer it.
 pub(super) enum Answered {
@@ -103,11 +99,11 @@ fn accept(out: &mut String, section: &Section, answered: &Answered, local: &Loca
             line(out, format_args!("a={candidate}"));
         }
         line(out, format_args!("a=end-of-candidates"));
-    let sends = matches!(answered, Answered::Send(..));
     }
     line(out, format_args!("a=rtcp-mux"));
     line(out, format_args!("a=rtcp-rsize"));
     extensions(out, &accepted.extensions);
+    let sends = matches!(answered, Answered::Send(..));
     for payload in &accepted.payloads {
         // What we send is sent again over RTX or not at all; a peer may do it otherwise.
         let nack = accepted.feedback.nack && (!sends || payload.rtx.is_some());

@@ -24,7 +24,6 @@ mod section;
 mod tests;
 mod transport;
 
-pub use answer::CNAME;
 pub use codec::{Profile, Source};
 pub use description::Description;
 pub use lines::SDP_BYTES_MAX;

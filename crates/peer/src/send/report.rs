@@ -3,17 +3,20 @@
 use std::time::Instant;
 
 use super::{clock, stream::Stream};
+use crate::agreed::CNAME;
 
 const SENDER_REPORT: u8 = 200;
 const SOURCE_DESCRIPTION: u8 = 202;
-const CNAME: u8 = 1;
+/// The item of a source description that is the canonical name.
+const CNAME_ITEM: u8 = 1;
+/// Bytes of a chunk: source, item, its length, the name, and zeros that end the list and fill up the last word.
+const CHUNK_BYTES: usize = (4 + 2 + CNAME.len() + 1).next_multiple_of(4);
 
 /// Replaces what is in `out` by one compound that reports all `streams`, each with the RTP timestamp that `nanos`, the
 /// present on the viewer's line, has in it.
 pub(super) fn write<'a>(
     now: Instant,
     nanos: i64,
-    cname: &[u8; 16],
     streams: impl Iterator<Item = &'a Stream> + Clone,
     out: &mut Vec<u8>,
 ) {
@@ -28,12 +31,13 @@ pub(super) fn write<'a>(
         out.extend_from_slice(&stream.octets.to_be_bytes());
     }
     let count = streams.clone().count();
-    // Each chunk: source, item, its length, 16 characters, two bytes that end the list: six words.
-    out.extend_from_slice(&[0x80 | count as u8, SOURCE_DESCRIPTION, 0, 6 * count as u8]); // two streams at most
+    // Two streams at most.
+    out.extend_from_slice(&[0x80 | count as u8, SOURCE_DESCRIPTION, 0, (count * CHUNK_BYTES / 4) as u8]);
     for stream in streams {
+        let end = out.len() + CHUNK_BYTES;
         out.extend_from_slice(&stream.ssrc.to_be_bytes());
-        out.extend_from_slice(&[CNAME, cname.len() as u8]);
-        out.extend_from_slice(cname);
-        out.extend_from_slice(&[0, 0]);
+        out.extend_from_slice(&[CNAME_ITEM, CNAME.len() as u8]);
+        out.extend_from_slice(CNAME.as_bytes());
+        out.resize(end, 0);
     }
 }

@@ -103,7 +103,6 @@ pub struct Sender {
     video_rate: Meter,
     audio_rate: Meter,
     round_trip: Option<Duration>,
-    cname: [u8; 16],
     reports: u32,
     next_report: Option<Instant>,
 }
@@ -116,7 +115,6 @@ impl Sender {
         let transport_wide = outgoing.iter().any(|section| section.extensions.transport_cc.is_some());
         let (video, audio) = (first(true).map(Stream::new), first(false).map(Stream::new));
         Self {
-            cname: cname(video.as_ref().or(audio.as_ref())),
             video,
             audio,
             line: Line::default(),
@@ -356,17 +354,8 @@ impl Sender {
         let Some(nanos) = self.line.now(wire.now) else { return };
         let streams = [&self.video, &self.audio].into_iter().flatten().filter(|stream| stream.packets > 0);
         let now = wire.now;
-        self.outbound.control(wire, |out| report::write(now, nanos, &self.cname, streams, out));
+        self.outbound.control(wire, |out| report::write(now, nanos, streams, out));
         self.next_report = Some(now + if self.reports == 0 { REPORT_SECOND } else { REPORT_EVERY });
         self.reports = self.reports.saturating_add(1);
     }
-}
-
-/// A name that is the viewer's alone (RFC 7022): its first source in hexadecimal, twice.
-fn cname(stream: Option<&Stream>) -> [u8; 16] {
-    let ssrc = stream.map_or(0, |stream| stream.ssrc);
-    std::array::from_fn(|index| {
-        let digit = (ssrc >> (28 - index % 8 * 4)) as u8 & 15;
-        if digit < 10 { b'0' + digit } else { b'a' + digit - 10 }
-    })
 }

@@ -243,6 +243,20 @@ fn sound_and_pictures_keep_their_distance_in_timestamps_and_reports() {
 }
 
 #[test]
+fn reports_give_the_name_that_the_answer_gave() {
+    use rtc::rtcp::{packet::unmarshal, source_description::SourceDescription};
+    let mut stage = Stage::new();
+    stage.video(0, true, 500);
+    stage.audio(20);
+    let (_, reports) = stage.timeout(3_000);
+    let packets = unmarshal(&mut &reports[0][..]).unwrap();
+    let description = packets.iter().find_map(|packet| packet.as_any().downcast_ref::<SourceDescription>()).unwrap();
+    let names = description.chunks.iter().map(|chunk| (chunk.source, chunk.items[0].text.as_ref()));
+    let name = crate::agreed::CNAME.as_bytes();
+    assert_eq!(names.collect::<Vec<_>>(), [(VIDEO_SSRC, name), (AUDIO_SSRC, name)]);
+}
+
+#[test]
 fn a_lost_packet_is_sent_again_once_in_a_round_trip() {
     let mut stage = Stage::new();
     let sent = stage.video(0, true, 5000);
@@ -291,6 +305,17 @@ fn a_keyframe_is_asked_for_at_most_twice_a_second() {
 }
 
 #[test]
+fn a_viewer_that_asks_for_keyframes_for_ever_is_heard_now_and_then() {
+    let mut stage = Stage::new();
+    stage.video(0, true, 100);
+    let asked = (0..100).map(|index| 600 * index + 10);
+    let granted = asked.filter(|at| stage.sender.rtcp(stage.at(*at), &pli(VIDEO_SSRC)).keyframe_wanted.is_some());
+    // Those that may come in a row, and one each 2 s of the minute.
+    let granted = granted.count();
+    assert!((25..=34).contains(&granted), "{granted} of 100");
+}
+
+#[test]
 fn whoever_joins_gets_old_pictures_with_timestamps_of_now() {
     let mut stage = Stage::new();
     let gop: Vec<_> = (0..50).map(|index| stage.packets(0, index * 40, index == 0, 900)).collect();
@@ -316,18 +341,6 @@ fn whoever_joins_a_publish_of_several_layers_begins_with_the_best() {
     assert!(burst.windows(2).all(|pair| pair[1].header.timestamp.wrapping_sub(pair[0].header.timestamp) == 90));
 }
 
-#[test]
-fn headers_get_shorter_once_the_viewer_reported() {
-    let mut stage = Stage::new();
-    stage.video(0, true, 100);
-    let mut report = vec![0x81, 201, 0, 7, 0, 0, 0, 9];
-    report.extend(VIDEO_SSRC.to_be_bytes());
-    report.extend([0; 20]);
-    stage.sender.rtcp(stage.at(30), &report);
-    let later = stage.video(33, false, 100);
-    assert_eq!(later[0].mid, None);
-    assert!(later[0].transport_sequence.is_some());
-}
 #[test]
 fn only_packets_that_carry_a_transport_wide_number_take_one() {
     let mut outgoing = outgoing();
@@ -381,3 +394,15 @@ fn only_what_could_be_protected_is_counted() {
     assert_eq!(u64::from(count), before.packets);
 }
 
+#[test]
+fn headers_get_shorter_once_the_viewer_reported() {
+    let mut stage = Stage::new();
+    stage.video(0, true, 100);
+    let mut report = vec![0x81, 201, 0, 7, 0, 0, 0, 9];
+    report.extend(VIDEO_SSRC.to_be_bytes());
+    report.extend([0; 20]);
+    stage.sender.rtcp(stage.at(30), &report);
+    let later = stage.video(33, false, 100);
+    assert_eq!(later[0].mid, None);
+    assert!(later[0].transport_sequence.is_some());
+}
