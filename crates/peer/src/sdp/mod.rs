@@ -62,7 +62,7 @@ pub enum Unacceptable {
     #[error("The offer has several media sections outside of one BUNDLE group; this server needs BUNDLE.")]
     NoBundle,
     /// RTCP on a port of its own.
-    #[error("The offer has a section without a=rtcp-mux, which this server needs.")]
+    #[error("The offer's first section of pictures or sound lacks a=rtcp-mux, which this server needs.")]
     NoRtcpMux,
     /// The certificate's fingerprint is made by something that is not known or not safe.
     #[error("The offer has no fingerprint by sha-256, sha-384 or sha-512.")]

@@ -62,6 +62,14 @@ impl Offer {
     /// Sections that could be accepted, with their index.
     pub(super) fn usable(&self) -> impl Iterator<Item = (usize, &Section)> {
         let bundle = &self.description.bundle;
+    /// Whether the RTCP of `section` comes on its RTP's transport. Of a BUNDLE only the first section of RTP has to say so:
+    /// the others have no transport of their own (RFC 8843 §9.3.1).
+    pub(super) fn multiplexes(&self, section: &Section) -> bool {
+        let of_mid = |mid: &String| self.description.sections.iter().find(|other| other.mid.as_ref() == Some(mid));
+        let tagged = self.description.bundle.iter().filter_map(of_mid).find(|other| other.kind != Kind::Other);
+        tagged.unwrap_or(section).rtcp_mux
+    }
+
         let is_bundled = move |section: &Section| match &section.mid {
             Some(mid) => bundle.is_empty() || bundle.contains(mid),
             None => bundle.is_empty(),

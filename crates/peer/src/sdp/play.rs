@@ -42,7 +42,7 @@ pub fn play(offer: &Offer, sources: &[Source], local: &Local) -> Result<PlayAnsw
         let sources: Vec<&Source> = sources.iter().filter(|it| (it.codec != RtpCodec::Opus) == is_video).collect();
         let mut sections = offer.usable().filter(|(_, section)| section.kind == kind && section.direction.receives());
         let (false, Some((at, section))) = (sources.is_empty(), sections.next()) else { continue };
-        if !section.rtcp_mux {
+        if !offer.multiplexes(section) {
             return Err(Unacceptable::NoRtcpMux);
         }
         let payloads = payloads(section, &sources);

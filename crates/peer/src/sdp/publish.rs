@@ -43,7 +43,7 @@ pub fn publish(offer: &Offer, local: &Local) -> Result<PublishAnswer, Unacceptab
     for kind in [Kind::Video, Kind::Audio] {
         let mut sections = offer.usable().filter(|(_, section)| section.kind == kind && section.direction.sends());
         let Some((at, section)) = sections.next() else { continue };
-        if !section.rtcp_mux {
+        if !offer.multiplexes(section) {
             return Err(Unacceptable::NoRtcpMux);
         }
         let payloads = payloads(section);
