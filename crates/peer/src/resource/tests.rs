@@ -113,3 +113,4 @@ fn ids_cannot_be_guessed() {
     assert_ne!(one, two);
     assert!(one.len() == 32 && one.bytes().all(|byte| byte.is_ascii_hexdigit()));
 }
+    assert_eq!(Problem::unacceptable(Protocol::Whep, &Unacceptable::IceLite).status, 422);

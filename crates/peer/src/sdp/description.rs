@@ -22,6 +22,8 @@ pub struct Description {
     pub bundle: Vec<String>,
     /// One-byte and two-byte header extensions may be mixed (RFC 8285 §6).
     pub extmap_allow_mixed: bool,
+    /// The writer is ICE-lite (RFC 8839 §5.3).
+    pub ice_lite: bool,
     transport: Transport,
 }
 
@@ -29,7 +31,8 @@ impl FromStr for Description {
     type Err = BadSdp;
 
     fn from_str(text: &str) -> Result<Self, BadSdp> {
-        let (mut bundle, mut extmap_allow_mixed, mut transport) = (Vec::new(), false, Transport::default());
+        let (mut bundle, mut transport) = (Vec::new(), Transport::default());
+        let (mut extmap_allow_mixed, mut ice_lite) = (false, false);
         let mut sections: Vec<Section> = Vec::new();
         let mut began = false;
         for line in lines(text)? {
@@ -49,6 +52,7 @@ impl FromStr for Description {
                 (b'a', None) => match line.attribute() {
                     ("group", group) if bundle.is_empty() => bundle = bundled(group, &line)?,
                     ("extmap-allow-mixed", _) => extmap_allow_mixed = true,
+                    ("ice-lite", _) => ice_lite = true,
                     _ => transport.attribute(&line)?,
                 },
                 _ => {}
@@ -65,7 +69,7 @@ impl FromStr for Description {
         if mids.windows(2).any(|pair| matches!(pair, [one, other] if one == other)) {
             return Err(BadSdp::Missing("mids of its own for each section"));
         }
-        Ok(Self { sections, bundle, extmap_allow_mixed, transport })
+        Ok(Self { sections, bundle, extmap_allow_mixed, ice_lite, transport })
     }
 }
 

@@ -58,6 +58,9 @@ pub enum Unacceptable {
     /// The peer wants to be the DTLS server.
     #[error("The offer says a=setup:{0}, but this server waits for the peer to begin DTLS: offer actpass or active.")]
     Setup(String),
+    /// The peer checks no paths, and neither do we (RFC 8445 §2.5).
+    #[error("The offer says a=ice-lite, as this server does: nobody would check the connection. Offer full ICE.")]
+    IceLite,
     /// Several sections, each with a transport of its own.
     #[error("The offer has several media sections outside of one BUNDLE group; this server needs BUNDLE.")]
     NoBundle,

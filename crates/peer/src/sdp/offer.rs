@@ -45,6 +45,9 @@ impl Offer {
 
     /// What every answer needs, whichever way media goes.
     pub(super) fn is_answerable(&self) -> Result<(), Unacceptable> {
+        if self.description.ice_lite {
+            return Err(Unacceptable::IceLite);
+        }
         // Without the attribute the offerer begins (RFC 4145 §4.1).
         match self.description.setup() {
             None | Some("actpass" | "active") => {}
@@ -59,9 +62,6 @@ impl Offer {
         Ok(())
     }
 
-    /// Sections that could be accepted, with their index.
-    pub(super) fn usable(&self) -> impl Iterator<Item = (usize, &Section)> {
-        let bundle = &self.description.bundle;
     /// Whether the RTCP of `section` comes on its RTP's transport. Of a BUNDLE only the first section of RTP has to say so:
     /// the others have no transport of their own (RFC 8843 §9.3.1).
     pub(super) fn multiplexes(&self, section: &Section) -> bool {
@@ -70,6 +70,9 @@ impl Offer {
         tagged.unwrap_or(section).rtcp_mux
     }
 
+    /// Sections that could be accepted, with their index.
+    pub(super) fn usable(&self) -> impl Iterator<Item = (usize, &Section)> {
+        let bundle = &self.description.bundle;
         let is_bundled = move |section: &Section| match &section.mid {
             Some(mid) => bundle.is_empty() || bundle.contains(mid),
             None => bundle.is_empty(),

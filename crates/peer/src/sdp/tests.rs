@@ -172,4 +172,37 @@ fn offers_that_need_another_side_are_refused() {
     check(OBS.replace("a=group:BUNDLE 0 1\r\n", ""), Unacceptable::NoBundle);
     check(OBS.replace("a=rtcp-mux\r\n", ""), Unacceptable::NoRtcpMux);
     check(OBS.replace("sha-256", "sha-1"), Unacceptable::Fingerprint);
+    check(OBS.replace("t=0 0", "t=0 0\r\na=ice-lite"), Unacceptable::IceLite);
+}
+
+#[test]
+fn only_the_first_bundled_section_has_to_have_rtcp_mux() {
+    // As RFC 8843 has sections that are offered bundle-only.
+    let later = |offer: &str| {
+        let (first, rest) = offer.split_once("a=rtcp-mux\r\n").unwrap();
+        format!("{first}a=rtcp-mux\r\n{}", rest.replace("a=rtcp-mux\r\n", ""))
+    };
+    assert_eq!(published(&later(OBS)).incoming.len(), 2);
+    assert_eq!(played(&later(CHROMIUM_PLAY), &[H264_HIGH, Source::OPUS]).outgoing.len(), 2);
+    let without_first = |offer: &str| offer.replacen("a=rtcp-mux\r\n", "", 1);
+    let offer = Offer::parse(&without_first(OBS)).unwrap();
+    assert_eq!(publish(&offer, &local()).unwrap_err(), Unacceptable::NoRtcpMux);
+    let offer = Offer::parse(&without_first(CHROMIUM_PLAY)).unwrap();
+    assert_eq!(play(&offer, &[H264_HIGH], &local()).unwrap_err(), Unacceptable::NoRtcpMux);
+}
+
+#[test]
+fn packets_are_sent_again_only_where_retransmissions_have_a_type_of_their_own() {
+    let with = played(CHROMIUM_PLAY, &[H264_HIGH]);
+    assert!(with.outgoing[0].feedback.nack && with.sdp.contains("a=rtcp-fb:41 nack\r\n"), "{}", with.sdp);
+    let without = played(&CHROMIUM_PLAY.replace("apt=41", "apt=140"), &[H264_HIGH]);
+    assert_eq!((without.outgoing[0].payloads[0].rtx, without.outgoing[0].rtx_ssrc), (None, None));
+    assert!(!without.outgoing[0].feedback.nack && !without.sdp.contains("nack\r\n"), "{}", without.sdp);
+    assert!(without.sdp.contains("a=rtcp-fb:41 nack pli\r\n"), "{}", without.sdp);
+    let vp8 = Source { codec: RtpCodec::Vp8, profile: Profile::Any };
+    let some = played(&CHROMIUM_PLAY.replace("apt=41", "apt=140"), &[H264_HIGH, vp8]);
+    assert!(some.outgoing[0].feedback.nack, "{}", some.sdp);
+    assert!(some.sdp.contains("a=rtcp-fb:96 nack\r\n") && !some.sdp.contains("a=rtcp-fb:41 nack\r\n"), "{}", some.sdp);
+    // A sender repeats by itself what we ask for, under its first number.
+    assert!(published(OBS).sdp.contains("nack\r\n"));
 }
