@@ -1,6 +1,7 @@
 //! The receiving side of one peer: what goes where.
 
 use std::{
+    any::Any,
     collections::VecDeque,
     time::{Duration, Instant},
 };
@@ -36,6 +37,9 @@ const SOURCE_SILENCE: Duration = Duration::from_secs(1);
 const GATHERED_BYTES_MAX: usize = 4 << 20;
 /// Compound packets that wait to be sent: more than one input ever makes.
 const RTCP_MAX: usize = 64;
+
+/// Parts of one compound packet that are read. Browsers send a handful.
+const PARTS_MAX: usize = 32;
 
 /// The receiving side of one peer.
 pub struct Receiver {
@@ -158,26 +162,37 @@ impl Receiver {
         self.ask_for_keyframes(now);
     }
 
-    /// A decrypted compound RTCP packet.
+    /// A decrypted compound RTCP packet. What stands before damage in it counts.
     pub fn rtcp(&mut self, now: Instant, compound: &[u8]) {
-        let Ok(packets) = unmarshal(&mut &compound[..]) else {
-            self.unknown_rtcp += 1;
-            return;
-        };
-        for packet in packets {
-            if let Some(report) = packet.as_any().downcast_ref::<SenderReport>() {
-                let Some(Role::Media(layer)) = self.sources.role(report.ssrc) else { continue };
-                let Some(state) = self.states.get_mut(layer) else { continue };
-                let source = if state.video { Source::Layer(layer) } else { Source::Sound };
-                self.timeline.report(source, report.ntp_time, report.rtp_time);
-                if let Some(stream) = &mut state.stream {
-                    stream.reception.sender_report(now, report.ntp_time);
-                }
-            } else if let Some(goodbye) = packet.as_any().downcast_ref::<Goodbye>() {
-                for &source in &goodbye.sources {
-                    if let Some(Role::Media(layer)) = self.sources.role(source) {
-                        self.gone(layer);
-                    }
+        let mut rest = compound;
+        for _ in 0..PARTS_MAX {
+            let Some((part, after)) = part(rest) else { break };
+            let Ok(packets) = unmarshal(&mut &part[..]) else { break };
+            for packet in packets {
+                self.told(now, packet.as_any());
+            }
+            rest = after;
+            if rest.is_empty() {
+                return;
+            }
+        }
+        self.unknown_rtcp += 1;
+    }
+
+    /// One part of a compound.
+    fn told(&mut self, now: Instant, packet: &dyn Any) {
+        if let Some(report) = packet.downcast_ref::<SenderReport>() {
+            let Some(Role::Media(layer)) = self.sources.role(report.ssrc) else { return };
+            let Some(state) = self.states.get_mut(layer) else { return };
+            let source = if state.video { Source::Layer(layer) } else { Source::Sound };
+            self.timeline.report(source, report.ntp_time, report.rtp_time);
+            if let Some(stream) = &mut state.stream {
+                stream.reception.sender_report(now, report.ntp_time);
+            }
+        } else if let Some(goodbye) = packet.downcast_ref::<Goodbye>() {
+            for &source in &goodbye.sources {
+                if let Some(Role::Media(layer)) = self.sources.role(source) {
+                    self.gone(layer);
                 }
             }
         }
@@ -419,4 +434,10 @@ impl Receiver {
             self.out_rtcp.push_back(compound.into());
         }
     }
+}
+
+/// The first part of a compound packet, by the length in its header (RFC 3550 §6.4.1), and what follows it.
+fn part(compound: &[u8]) -> Option<(&[u8], &[u8])> {
+    let &[_, _, high, low, ..] = compound else { return None };
+    compound.split_at_checked(4 + 4 * usize::from(u16::from_be_bytes([high, low])))
 }

@@ -109,7 +109,7 @@ fn through(section: Incoming, fates: &[Fate]) -> Vec<(u32, bool)> {
     let mut out = Vec::new();
     let mut repairs = 2_000_000;
     loop {
-        let timeout = receiver.poll_timeout().map(|at| at.duration_since(start).as_micros().div_ceil(1_000) as u64);
+        let timeout = receiver.poll_timeout().map(|at| at.duration_since(start).as_nanos().div_ceil(1_000_000) as u64);
         let Some(&key) = network.keys().next() else {
             // Nothing is on its way: wait for what is still asked for.
             if timeout.is_none_or(|at| at > u64::from(PICTURES) * 33 + 1_500) {
@@ -224,6 +224,25 @@ fn sender_reports_come_back_in_receiver_reports() {
     let reports = packets.iter().filter_map(|packet| packet.as_any().downcast_ref::<ReceiverReport>());
     let blocks: Vec<_> = reports.flat_map(|report| &report.reports).collect();
     assert_eq!((blocks[0].ssrc, blocks[0].last_sender_report), (7, 0x3344_5566));
+}
+
+#[test]
+fn what_stands_before_damage_in_a_compound_counts() {
+    let start = Instant::now();
+    let mut receiver = Receiver::new(start, vec![section(RtpCodec::Opus)]);
+    receiver.rtp(start, Publisher::new(7).packet(SOUND_PT, 0, false, &[0x7c, 1]));
+    let report = SenderReport { ssrc: 7, ntp_time: 0x1122_3344_5566_7788, ..SenderReport::default() };
+    let mut compound = report.marshal().unwrap().to_vec();
+    // A description of a source that promises more than there is.
+    compound.extend([0x81, 202, 0, 9, 0, 0, 0, 7]);
+    receiver.rtcp(start, &compound);
+    assert_eq!(receiver.stats().unknown_rtcp, 1);
+    receiver.handle_timeout(receiver.poll_timeout().unwrap());
+    receiver.handle_timeout(receiver.poll_timeout().unwrap());
+    let compounds: Vec<_> = std::iter::from_fn(|| receiver.poll_rtcp()).collect();
+    let packets: Vec<_> = compounds.iter().flat_map(|compound| unmarshal(&mut &compound[..]).unwrap()).collect();
+    let reports = packets.iter().filter_map(|packet| packet.as_any().downcast_ref::<ReceiverReport>());
+    assert!(reports.flat_map(|report| &report.reports).any(|block| block.last_sender_report == 0x3344_5566));
 }
 
 #[test]
