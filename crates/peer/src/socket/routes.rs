@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Paths that a session may have at once: a phone on WiFi and mobile data with both address families has four, and a
-/// restart may double them. One more replaces the one that was proven longest ago.
+/// restart may double them. One more replaces the one that was proven longest ago, but not the one that the peer chose.
 const PATHS_PER_SESSION: usize = 8;
 
 /// User fragments that a session may have at once: during an ICE restart the old one still answers. One more replaces
@@ -62,6 +62,18 @@ struct Known {
     ufrags: VecDeque<Box<str>>,
     /// The one that was proven longest ago first.
     paths: VecDeque<Path>,
+    /// The path that the peer chose last (USE-CANDIDATE in a request that was authentic): media comes over it, even where
+    /// checks do not for a while.
+    chosen: Option<Path>,
+}
+
+impl Known {
+    /// Takes the path out that makes room for others.
+    fn evict(&mut self) -> Option<Path> {
+        let chosen = self.chosen;
+        let oldest = self.paths.iter().position(|path| Some(*path) != chosen)?;
+        self.paths.remove(oldest)
+    }
 }
 
 /// TCP connections that belong to nobody any more; whoever gets them closes them.
@@ -137,6 +149,7 @@ impl Routes {
     pub(super) fn deliver(&self, now: Instant, path: Path, datagram: &[u8]) -> (Delivery, Orphans) {
         let message = Message::parse(datagram).filter(|message| message.class == Class::Request);
         let request = message.is_some();
+        let chosen = message.is_some_and(|message| message.use_candidate);
         let session = match message {
             Some(message) => {
                 message.username.and_then(|username| self.tables.read().ufrags.get(stun::local_part(username)).cloned())
@@ -148,7 +161,7 @@ impl Routes {
         // The last holder of an endpoint may be this very call, so its drop is inside as well.
         let verdict = catch_unwind(AssertUnwindSafe(move || session.endpoint.datagram(now, path, datagram)));
         match verdict {
-            Ok(Verdict::Ours) if request => (Delivery::Proven, self.learn(id, path)),
+            Ok(Verdict::Ours) if request => (Delivery::Proven, self.learn(id, path, chosen)),
             Ok(_) => (Delivery::Taken, Orphans::default()),
             Err(_) => {
                 tracing::error!("a WebRTC session panicked over a datagram and is forgotten");
@@ -157,14 +170,17 @@ impl Routes {
         }
     }
 
-    /// `path` is session `id`'s, whoever had it before.
-    fn learn(&self, id: u64, path: Path) -> Orphans {
+    /// `path` is session `id`'s, whoever had it before, and `chosen` if its media is to take it.
+    fn learn(&self, id: u64, path: Path, chosen: bool) -> Orphans {
         let mut tables = self.tables.write();
         let Tables { ufrags, paths, sessions } = &mut *tables;
         let Some(known) = sessions.get_mut(&id) else { return Orphans::default() };
         known.paths.retain(|other| *other != path);
         known.paths.push_back(path);
-        let evicted = if known.paths.len() > PATHS_PER_SESSION { known.paths.pop_front() } else { None };
+        if chosen {
+            known.chosen = Some(path);
+        }
+        let evicted = if known.paths.len() > PATHS_PER_SESSION { known.evict() } else { None };
         let session = known.ufrags.back().and_then(|ufrag| ufrags.get(ufrag)).cloned();
         let before = session.and_then(|session| paths.insert(path, session));
         if let Some(before) = before.as_ref().filter(|before| before.id != id)

@@ -107,6 +107,28 @@ fn the_path_that_was_proven_longest_ago_makes_room() {
 }
 
 #[test]
+fn the_path_that_the_peer_chose_makes_room_for_none() {
+    let routes = Routes::new(10);
+    let _ = routes.register("ours", session(Verdict::Ours)).unwrap();
+    let chosen = request().username("ours:theirs").use_candidate().finish();
+    check(&routes, path(1), &chosen, Delivery::Proven);
+    for port in 2..100 {
+        check(&routes, path(port), &asks("ours"), Delivery::Proven);
+        assert!(routes.tables.read().paths.len() <= PATHS_PER_SESSION);
+    }
+    check(&routes, path(1), MEDIA, Delivery::Taken);
+    check(&routes, path(99), MEDIA, Delivery::Taken);
+    check(&routes, path(2), MEDIA, Delivery::Unknown);
+    // Another one now.
+    check(&routes, path(100), &chosen, Delivery::Proven);
+    for port in 101..200 {
+        check(&routes, path(port), &asks("ours"), Delivery::Proven);
+    }
+    check(&routes, path(1), MEDIA, Delivery::Unknown);
+    check(&routes, path(100), MEDIA, Delivery::Taken);
+}
+
+#[test]
 fn a_forgotten_session_leaves_nothing() {
     let routes = Routes::new(10);
     let endpoint = session(Verdict::Ours);
