@@ -28,7 +28,9 @@ pub struct Config {
     /// STUN and TURN servers that publishers and viewers are told to use (`Link` headers), each with `urls` and, for
     /// TURN, `username` and `credential`. Needed only by clients that cannot reach this server otherwise.
     pub ice_servers: Vec<IceServer>,
-    /// Sessions at the same time, publishers and viewers together. One more is refused.
+    /// Sessions at the same time, publishers and viewers together. One more is refused. The default is the viewers that
+    /// `edge.whep.viewers_max` allows by default and 1000 publishers, whom a full house must not keep out: keep that
+    /// distance where you raise `viewers_max`.
     pub sessions_max: usize,
     /// TCP connections at the same time. One more is closed at once. A slow reader's may hold 512 KiB.
     pub tcp_connections_max: usize,
@@ -40,6 +42,12 @@ pub struct Config {
     pub send_buffer_bytes: usize,
 }
 
+/// Viewers over WebRTC that a server takes by default (`edge.whep.viewers_max`).
+const VIEWERS: usize = 10_000;
+
+/// Sessions beyond those, for publishers: without viewers there would still be a stream, without a publisher nothing.
+const PUBLISHERS_RESERVED: usize = 1_000;
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -48,7 +56,7 @@ impl Default for Config {
             public_addresses: Vec::new(),
             stun_servers: Vec::new(),
             ice_servers: Vec::new(),
-            sessions_max: 10_000,
+            sessions_max: VIEWERS + PUBLISHERS_RESERVED,
             tcp_connections_max: 5_000,
             receive_buffer_bytes: 8 << 20,
             send_buffer_bytes: 8 << 20,
