@@ -5,7 +5,10 @@
 //! entity tag: a PATCH names it (`If-Match`), so that a candidate of an ICE session that is over cannot be taken for
 //! one of the next.
 
-use std::fmt::Write as _;
+use std::{
+    fmt::Write as _,
+    sync::{Arc, OnceLock},
+};
 
 use crate::{
     IceServer,
@@ -77,9 +80,11 @@ impl Answer {
         Self::new(204, String::new())
     }
 
-    /// ICE was restarted: `fragment` tells our new credentials, `tag` names the new ICE session.
+    /// ICE was restarted: `fragment` tells our new credentials, `tag` names the new ICE session and remembers the fragment
+    /// for a peer that did not get it.
     #[must_use]
     pub fn restarted(tag: &EntityTag, fragment: String) -> Self {
+        let fragment = tag.fragment.get_or_init(|| fragment).clone();
         Self::new(200, fragment).with("content-type", FRAGMENT).with("etag", tag.to_string())
     }
 
@@ -248,8 +253,9 @@ pub fn offer(content_type: Option<&str>, body: &[u8]) -> Result<Offer, Problem> 
 /// What a PATCH asks for.
 #[derive(Debug, Clone)]
 pub enum Patch {
-    /// Candidates of the running ICE session. A lite agent needs none: there is nothing to do.
-    Trickle,
+    /// Nothing that is not done: candidates of the running ICE session, which a lite agent needs none of, or the restart
+    /// that began it, once more. This answers it.
+    Done(Answer),
     /// A new ICE session with these credentials of the peer (RFC 9725 §4.3.3).
     Restart(Credentials, Fragment),
 }
@@ -279,8 +285,18 @@ pub fn patch(
     let fragment = Fragment::parse(text(body)?).map_err(|error| Problem::bad_sdp(&error))?;
     match &fragment.credentials {
         Some(credentials) if fragment.restarts(remote) => Ok(Patch::Restart(credentials.clone(), fragment)),
-        _ => Ok(Patch::Trickle),
+        // Whoever asks for any ICE session with the credentials of the running one did not hear that it runs.
+        Some(_) if is_any(if_match) => Ok(Patch::Done(match tag.fragment.get() {
+            Some(answered) => Answer::restarted(tag, answered.clone()),
+            None => Answer::trickled(),
+        })),
+        _ => Ok(Patch::Done(Answer::trickled())),
     }
+}
+
+/// Whether an `If-Match` names whatever there is. Some clients put the asterisk into quotes.
+fn is_any(if_match: &str) -> bool {
+    matches!(if_match.trim(), "*" | "\"*\"")
 }
 
 fn text(body: &[u8]) -> Result<&str, Problem> {
@@ -304,30 +320,33 @@ pub fn bearer(authorization: Option<&str>) -> Option<&str> {
     (scheme.eq_ignore_ascii_case("bearer") && !token.is_empty()).then_some(token)
 }
 
-/// Names one ICE session of a resource: a strong entity tag (RFC 9110 §8.8.3).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EntityTag(String);
+/// Names one ICE session of a resource: a strong entity tag (RFC 9110 §8.8.3). It remembers what the restart that began
+/// the ICE session was answered. Clones are the same tag.
+#[derive(Debug, Clone)]
+pub struct EntityTag {
+    name: Arc<str>,
+    fragment: Arc<OnceLock<String>>,
+}
 
 impl EntityTag {
     /// Of a new ICE session.
     #[must_use]
     pub fn random() -> Self {
         let [high, low, ..] = random_words();
-        Self(format!("{high:08x}{low:08x}"))
+        Self { name: format!("{high:08x}{low:08x}").into(), fragment: Arc::default() }
     }
 
     /// Whether an `If-Match` names it: `*`, or a list with it (RFC 9110 §13.1.1). Weak tags match nothing.
     #[must_use]
     pub fn matches(&self, if_match: &str) -> bool {
-        let names_us = |tag: &str| tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')) == Some(&self.0);
-        // Some clients put the asterisk into quotes.
-        matches!(if_match.trim(), "*" | "\"*\"") || if_match.split(',').map(str::trim).any(names_us)
+        let names_us = |tag: &str| tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')) == Some(&*self.name);
+        is_any(if_match) || if_match.split(',').map(str::trim).any(names_us)
     }
 }
 
 impl std::fmt::Display for EntityTag {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "\"{}\"", self.0)
+        write!(f, "\"{}\"", self.name)
     }
 }
 

@@ -175,7 +175,10 @@ async fn change<G: Gate>(
             let ice = session.ice.lock();
             resource::patch(content_type, if_match, &body, &ice.tag, &ice.remote)?
         };
-        let Patch::Restart(remote, fragment) = asked else { return Ok(Answer::trickled()) };
+        let (remote, fragment) = match asked {
+            Patch::Restart(remote, fragment) => (remote, fragment),
+            Patch::Done(answer) => return Ok(answer),
+        };
         let local = Local {
             credentials: Credentials::random(),
             fingerprint: shared.certificate.fingerprint(),

@@ -31,7 +31,7 @@ fn a_patch_names_the_ice_session_that_it_is_about() {
     let remote = Credentials { ufrag: "EsAw".into(), pwd: "bP+XJMM09aR8AiX1jdukzR6Y".into() };
     let check = |if_match: Option<&str>, body: &str, want: &str| {
         let got = match patch(Some(FRAGMENT), if_match, body.as_bytes(), &tag, &remote) {
-            Ok(Patch::Trickle) => "trickle".to_owned(),
+            Ok(Patch::Done(answer)) => format!("done {}", answer.status),
             Ok(Patch::Restart(credentials, _)) => format!("restart {}", credentials.ufrag),
             Err(problem) => problem.status.to_string(),
         };
@@ -42,14 +42,40 @@ fn a_patch_names_the_ice_session_that_it_is_about() {
     check(None, trickle, "428");
     check(Some("\"other\""), trickle, "412");
     check(Some(&format!("W/{current}")), trickle, "412");
-    check(Some(&format!("\"other\", {current}")), trickle, "trickle");
-    check(Some(&current), trickle, "trickle");
+    check(Some(&format!("\"other\", {current}")), trickle, "done 204");
+    check(Some(&current), trickle, "done 204");
     check(Some("*"), RESTART, "restart ysXw");
     check(Some(&current), RESTART, "restart ysXw");
     check(Some("\"old\""), RESTART, "412");
     check(Some("*"), "a=ice-ufrag:ysXw\r\n", "400");
     let problem = patch(Some(SDP), Some("*"), b"", &tag, &remote).unwrap_err().answer();
     assert_eq!((problem.status, header(&problem, "accept-patch")), (415, Some(FRAGMENT)));
+}
+
+#[test]
+fn a_restart_that_is_asked_for_again_is_answered_again() {
+    let begun = Credentials { ufrag: "EsAw".into(), pwd: "bP+XJMM09aR8AiX1jdukzR6Y".into() };
+    let ask = |if_match: &str, tag: &EntityTag, remote: &Credentials| match patch(
+        Some(FRAGMENT),
+        Some(if_match),
+        RESTART.as_bytes(),
+        tag,
+        remote,
+    )
+    .unwrap()
+    {
+        Patch::Done(answer) => Err(answer),
+        Patch::Restart(credentials, _) => Ok(credentials),
+    };
+    let first = EntityTag::random();
+    let restarted = ask("*", &first, &begun).expect("a restart");
+    let tag = EntityTag::random();
+    // What the caller keeps is a clone.
+    let answer = Answer::restarted(&tag.clone(), "a=ice-ufrag:ours".into());
+    assert_eq!((answer.status, answer.body.as_str()), (200, "a=ice-ufrag:ours"));
+    assert_eq!(ask("*", &tag, &restarted), Err(answer));
+    assert_eq!(ask(&tag.to_string(), &tag, &restarted), Err(Answer::trickled()), "it knows the answer");
+    assert_eq!(ask("*", &first, &restarted), Err(Answer::trickled()), "begun by the offer");
 }
 
 #[test]
@@ -95,6 +121,7 @@ fn without_a_codec_in_common_publishers_and_viewers_hear_their_own_status() {
     assert_eq!(Problem::unacceptable(Protocol::Whip, &why).status, 415);
     assert_eq!(Problem::unacceptable(Protocol::Whep, &why).status, 406);
     assert_eq!(Problem::unacceptable(Protocol::Whip, &Unacceptable::NoBundle).status, 422);
+    assert_eq!(Problem::unacceptable(Protocol::Whep, &Unacceptable::IceLite).status, 422);
 }
 
 #[test]
@@ -113,4 +140,3 @@ fn ids_cannot_be_guessed() {
     assert_ne!(one, two);
     assert!(one.len() == 32 && one.bytes().all(|byte| byte.is_ascii_hexdigit()));
 }
-    assert_eq!(Problem::unacceptable(Protocol::Whep, &Unacceptable::IceLite).status, 422);
