@@ -5,8 +5,6 @@
 
 use std::sync::Arc;
 
-use weir_redis::Link;
-
 use super::{
     Class, Config, InMemory, Ledger, Taken, Wait,
     buckets::{Buckets, Size},
@@ -100,7 +98,7 @@ mod tests {
 
     use redis::AsyncCommands;
     use weir_identity::{AccountId, KeySecret};
-    use weir_redis::Target;
+    use weir_redis::{Link, Target};
     use weir_testkit::{redis::Redis, server::PATIENCE};
 
     use super::*;
