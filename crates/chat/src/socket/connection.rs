@@ -182,7 +182,7 @@ where
     T: AsyncRead + AsyncWrite + Unpin,
 {
     let mut pace = Pace::new(Instant::now());
-    let mut heard = Instant::now();
+    let mut heard = tokio::time::Instant::now();
     let interval = shared.config.ping_interval;
     let mut ping = pin!(sleep(interval));
     let mut stopped = pin!(shared.stop.cancelled());
@@ -200,7 +200,7 @@ where
             () = stopped.as_mut() => return End::Stopping,
         };
         match turn {
-            Turn::Read => heard = Instant::now(),
+            Turn::Read => heard = tokio::time::Instant::now(),
             Turn::TooSlow => return End::TooSlow,
             Turn::RoomOver => return End::RoomOver,
             Turn::Gone => return End::Gone,
@@ -217,7 +217,7 @@ where
                 Ok(None) => break,
                 Err(violation) => return End::Violation(violation),
             };
-            if shared.config.limits_rates() && !pace.allows(heard) {
+            if shared.config.limits_rates() && !pace.allows(heard.into_std()) {
                 return End::Flood;
             }
             if let Some(text) = text {

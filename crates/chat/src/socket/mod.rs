@@ -122,10 +122,11 @@ impl Chat {
     }
 
     /// Somebody was banned elsewhere, or is so no longer: rooms hear of it, on every node, and what they said goes.
-    pub fn sentence(&self, channel: ChannelId, account: AccountId, sentence: Option<Sentence>, by: AccountId) {
+    /// With a sentence comes who decided.
+    pub fn sentence(&self, channel: ChannelId, account: AccountId, decided: Option<(Sentence, AccountId)>) {
         let fabric = &self.0.fabric;
-        fabric.signal(channel, Signal::Sentence { account, sentence });
-        if sentence.is_some() {
+        fabric.signal(channel, Signal::Sentence { account, sentence: decided.map(|(sentence, _)| sentence) });
+        if let Some((_, by)) = decided {
             let cleared = Event::Cleared { user: Some(account), by };
             // The ban is kept, whether rooms can be told or not.
             fabric.append(channel, cleared, Terms::default(), Box::new(|_| {}));
