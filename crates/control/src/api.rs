@@ -1,6 +1,7 @@
 //! `/api/v1`, as JSON, described by `/api/openapi.json`. The routes stand in the domain folders.
 
 mod answers;
+mod calls;
 #[cfg(test)]
 mod cross_site;
 #[cfg(test)]
@@ -147,6 +148,7 @@ fn openapi_json() -> String {
     all.merge(audit::routes::Description::openapi());
     all.merge(admin::routes::Description::openapi());
     answers::spell_out(&mut all);
+    calls::name(&mut all);
     let mut text = all.to_pretty_json().unwrap_or_default();
     text.push('\n');
     text
