@@ -118,7 +118,7 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
         whep: Some(whep.clone()),
     };
     let announcer = Announcer::new(store.clone());
-    let history = History::new(store.clone(), announcer.clone());
+    let history = History::new(store.clone(), announcer.clone(), config.streams.grace_time);
     let auth = Auth::open(store.clone(), &secret, config.auth.clone()).await?;
     let fabric: Arc<dyn fabric::Fabric> = match config.redis.target()? {
         Some(redis) => Arc::new(fabric::Redis::new(redis, config.chat.history)),

@@ -4,9 +4,11 @@
 //! people's players and caches), [`codecs`] (what RTMP can carry), [`lifecycle`] (publishers come, go, come back),
 //! [`origin`] (LL-HLS rules on a real stream), [`whep`] (watching over WebRTC), [`whip`] (publishing over it),
 //! [`webrtc_links`] (bad networks), [`webrtc_clients`] (other people's WebRTC), [`webrtc_latency`] (how old a picture is),
-//! [`chat`] (rooms), [`operating`] (start, stop, settings), [`cluster`] (several servers on one store), [`studio`] (accounts in the
-//! browser, pages that anybody can use), [`oidc`] (accounts elsewhere), [`hostile`] (bad input).
+//! [`chat`] (rooms), [`operating`] (start, stop, settings), [`cluster`] (several servers on one store), [`studio`]
+//! (accounts in the browser, pages that anybody can use), [`oidc`] (accounts elsewhere), [`api`] (the API and its
+//! description), [`hostile`] and [`traversal`] (bad input).
 
+mod api;
 mod chat;
 mod cluster;
 mod codecs;
@@ -18,6 +20,7 @@ mod origin;
 mod pages_webrtc;
 mod players;
 mod studio;
+mod traversal;
 mod watching;
 mod webrtc_clients;
 mod webrtc_latency;
