@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
-use weir_identity::{ChannelName, KeyId};
+use weir_identity::{AccountId, ChannelId, ChannelName, KeyId};
 
-use crate::channels::Visibility;
+use crate::{bans::Ban, channels::Visibility};
 
 /// Knows what is live. The API asks; it does not know publishers, playlists or viewers.
 pub trait Presence: Send + Sync + 'static {
@@ -31,6 +31,11 @@ pub trait Presence: Send + Sync + 'static {
 
     /// Cuts whoever publishes with one of these keys, on whichever node it is, now or in a moment.
     fn revoked(&self, keys: &[KeyId]);
+
+    /// An account was banned from a channel, or is so no longer. Must not block.
+    fn banned(&self, channel: ChannelId, account: AccountId, ban: Option<&Ban>) {
+        let _ = (channel, account, ban);
+    }
 }
 
 /// A running stream.

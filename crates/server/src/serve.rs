@@ -48,8 +48,16 @@ use crate::{
     tls,
     webrtc::WebRtc,
     wiring::{
-        access::Signed, admin::Admin, chat::ChatGate, gate::Gate, history::History, origin, presence::Streams,
-        revoked::Revoked, running::Running,
+        access::Signed,
+        admin::Admin,
+        chat::{ChatGate, WithRooms},
+        gate::Gate,
+        history::History,
+        moved::Moved,
+        origin,
+        presence::Streams,
+        revoked::Revoked,
+        running::Running,
     },
 };
 
@@ -114,6 +122,7 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
         playlists: playlists.clone(),
         registry: registry.clone(),
         revoked: revoked.clone(),
+        moved: Moved::default(),
         running: Running::default(),
         whep: Some(whep.clone()),
     };
@@ -137,7 +146,7 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
     let first = first_start::run(&*store, &secret, &config.first_start).await?;
     let admin = Admin::new(store.clone(), secret.clone(), registry, revoked, addresses.clone());
     let token = Token::create(&config.data_dir)?;
-    let presence: Arc<dyn Presence> = Arc::new(streams.clone());
+    let presence: Arc<dyn Presence> = Arc::new(WithRooms { streams: streams.clone(), chat: chat.clone() });
     tokio::spawn(auth.clone().rotate_keys(secret.clone()));
     let oidc = Oidc::new(store.clone(), auth.clone(), secret.clone(), &config.auth);
     let operators = Operators::new(store.clone(), auth.clone(), presence.clone());
@@ -157,7 +166,18 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
     let webhooks = webhooks::Client::new(config.webhooks.allow_private);
     let trusted: origin::Trusted = config.http.trusted_proxies.clone().into();
     let site = pages::router()
-        .merge(api::router(api::Api { store, presence, auth, oidc, places, secret, playback, limits, announcer, webhooks }))
+        .merge(api::router(api::Api {
+            store,
+            presence,
+            auth,
+            oidc,
+            places,
+            secret,
+            playback,
+            limits,
+            announcer,
+            webhooks,
+        }))
         .merge(whep::router(whep))
         .merge(whip.router())
         .merge(chat.router())
@@ -251,6 +271,7 @@ impl Tree {
             current: current.clone(),
             history: history.clone(),
             revoked: revoked.clone(),
+            moved: streams.moved.clone(),
             whep: whep.clone(),
         };
         streams.registry.observe(publishes);

@@ -136,6 +136,7 @@ async fn ban(
     }
     let ban = Ban { account: account.id, address: None, by: caller.0.sub, reason: wanted.reason, at, until };
     api.store.ban(channel.id, ban.clone()).await?;
+    api.presence.banned(channel.id, account.id, Some(&ban));
     let until = until.map(|until| until.to_string());
     let detail = json!({"account": account.name.as_str(), "reason": ban.reason, "until": until});
     let deed = Deed::by(&caller, origin, "ban").on(&channel).also(Scope::Account(account.id));
@@ -166,6 +167,7 @@ async fn lift(
         let detail = "This account is not banned from this channel.";
         return Err(Problem::new(StatusCode::NOT_FOUND, "ban-not-found", "No ban", detail));
     }
+    api.presence.banned(channel.id, account.id, None);
     let deed = Deed::by(&caller, origin, "unban").on(&channel).also(Scope::Account(account.id));
     deed.detail(&json!({"account": account.name.as_str()})).note(&*api.store).await;
     Ok(StatusCode::NO_CONTENT)

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use tracing::warn;
 use weir_chat::{
+    Chat,
     gate::{Admission, Answer, Deed, Denied, Verdict, until},
     room::{
         Person, Role,
@@ -13,17 +14,19 @@ use weir_chat::{
     },
 };
 use weir_control::{
-    Error, Store, accounts,
+    Error, HealthInfo, LiveInfo, Presence, Store, accounts,
     accounts::Account,
     audit,
     auth::Auth,
     bans::Ban,
-    channels::Channel,
+    channels::{Channel, Visibility},
     rights::Right,
     roles::ChannelRole,
     webhooks::{Announcer, Event},
 };
-use weir_identity::{AccountId, ChannelId, ChannelName};
+use weir_identity::{AccountId, ChannelId, ChannelName, KeyId};
+
+use super::presence::Streams;
 
 /// Answers chat.
 pub(crate) struct ChatGate {
@@ -159,6 +162,46 @@ impl weir_chat::Gate for ChatGate {
                 Err(error) => warn!(%error, "the audit log could not be written"),
             }
         });
+    }
+}
+
+/// What is live, for the API; whom it bans, rooms hear of at once.
+pub(crate) struct WithRooms {
+    pub(crate) streams: Streams,
+    pub(crate) chat: Chat,
+}
+
+impl Presence for WithRooms {
+    fn live(&self, channel: &ChannelName) -> Option<LiveInfo> {
+        self.streams.live(channel)
+    }
+
+    fn health(&self, channel: &ChannelName) -> Option<HealthInfo> {
+        self.streams.health(channel)
+    }
+
+    fn serves_whep(&self) -> bool {
+        self.streams.serves_whep()
+    }
+
+    fn live_channels(&self) -> Vec<ChannelName> {
+        self.streams.live_channels()
+    }
+
+    fn end(&self, channel: &ChannelName) {
+        self.streams.end(channel);
+    }
+
+    fn visibility_changed(&self, channel: &ChannelName, visibility: Visibility) {
+        self.streams.visibility_changed(channel, visibility);
+    }
+
+    fn revoked(&self, keys: &[KeyId]) {
+        self.streams.revoked(keys);
+    }
+
+    fn banned(&self, channel: ChannelId, account: AccountId, ban: Option<&Ban>) {
+        self.chat.sentence(channel, account, ban.map(|ban| (Sentence { until: ban.until }, ban.by)));
     }
 }
 

@@ -63,6 +63,17 @@ async fn who_keeps_order_slows_bans_and_is_obeyed() {
     assert_eq!(viewer.say("3", "three").await, "banned");
     assert_eq!(member(&server, "anna", &berta).await.say("4", "four").await, "banned");
     assert_eq!(viewer.answer(&json!({"type": "unban", "user": id})).await, "forbidden");
+    let (carla_id, carla) = register(&server, "carla").await;
+    let mut other = member(&server, "anna", &carla).await;
+    let path = server.url("/api/v1/channels/anna/bans/carla");
+    let headers = [("content-type", "application/json"), ("authorization", &format!("Bearer {anna}"))];
+    let banned = http::send("PUT", &path, &headers, "{}".into()).await.expect("an answer");
+    assert_eq!(banned.status, 200, "{}", banned.text());
+    while other.until("cleared").await["user"] != json!(carla_id) {}
+    assert_eq!(other.say("1", "by the API").await, "banned");
+    let lifted = http::send("DELETE", &path, &headers, "".into()).await.expect("an answer");
+    assert_eq!(lifted.status, 204, "{}", lifted.text());
+    assert!(other.say("2", "again").await.starts_with("ack"));
     let (mut late, _) = Chatter::join(&server, "anna", json!({})).await;
     let gone = late.until("message").await;
     assert_eq!((&gone["text"], &gone["deleted"]), (&json!(""), &json!(true)));
