@@ -6,7 +6,8 @@ use weir_testkit::{
     cassandra::Cassandra,
     clock::ClockPublisher,
     hls, http,
-    server::{ADMIN_KEY, Server},
+    redis::Redis,
+    server::{ADMIN_KEY, PATIENCE, Server},
 };
 
 const OTHER_KEY: &str = "a-key-that-was-made-on-the-first-server";
@@ -65,4 +66,32 @@ async fn a_server_that_outgrew_its_file_goes_on_in_a_cluster() {
     let large = Server::start_with(&[("WEIR__STORE__URL", &url)]).await;
     let _publisher = ClockPublisher::start(&large.rtmp_url(OTHER_KEY), &[]);
     hls::open(&large.playlist("berta")).await;
+}
+
+#[tokio::test]
+async fn two_servers_with_one_redis_share_limits_and_go_on_when_it_is_gone() {
+    let redis = tokio::task::spawn_blocking(Redis::single).await.expect("Redis starts");
+    let store = cassandra().await.url("weir_limits");
+    let settings = [
+        ("WEIR__STORE__URL", store.as_str()),
+        ("WEIR__REDIS__URL", redis.url()),
+        ("WEIR__LIMITS__REGISTRATIONS_PER_MINUTE", "2"),
+    ];
+    let servers = [Server::start_with(&settings).await, Server::start_with(&settings).await];
+    for server in &servers {
+        tokio::time::timeout(PATIENCE, async { while server.metric("weir_redis_connected").await < 1.0 {} })
+            .await
+            .expect("it connects to Redis");
+    }
+    let register = async |server: &Server, name: &str| {
+        let body = json!({"username": name, "password": "correct horse battery"}).to_string();
+        let headers = [("content-type", "application/json")];
+        let sent = http::send("POST", &server.url("/api/v1/auth/register"), &headers, Bytes::from(body)).await;
+        sent.expect("the server answers").status
+    };
+    let [one, two] = &servers;
+    assert_eq!([register(one, "anna").await, register(two, "berta").await], [201, 201]);
+    assert_eq!(register(one, "carla").await, 429, "together they made two");
+    redis.kill(1);
+    assert_eq!(register(two, "dora").await, 201, "it made one, and counts by itself");
 }
