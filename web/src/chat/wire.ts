@@ -1,0 +1,130 @@
+/** The frames of a room: JSON objects, several in one array after `"batch": true`. */
+
+/** What somebody is in a room, from nothing to everything. */
+export const ROLES = ["viewer", "vip", "moderator", "owner"] as const;
+export type Role = (typeof ROLES)[number];
+
+export interface Person {
+  id: string;
+  name: string;
+  /** Where it is not the name. */
+  display_name?: string;
+  role: Role;
+}
+
+export interface Message {
+  id: string;
+  user: Person;
+  /** Empty once it was taken back. */
+  text: string;
+  /** RFC 3339. */
+  at: string;
+  reply_to?: { id: string; name: string };
+  deleted?: boolean;
+}
+
+/** What changes a room's transcript. Offsets grow by one. */
+export type Entry = { offset: number } & (
+  | ({ type: "message" } & Message)
+  | { type: "deleted"; id: string; by: string }
+  /** Everything, or what one account said. */
+  | { type: "cleared"; user: string | null; by: string }
+  | { type: "pinned"; message: Message | null; by: string }
+);
+
+export interface Settings {
+  /** Seconds between two messages of one viewer; 0: none. */
+  slow: number;
+  /** Seconds that one must have followed the channel; null: anybody. */
+  followers_only: number | null;
+  members_only: boolean;
+  emote_only: boolean;
+  links_off: boolean;
+  /** Nothing twice within ten minutes. */
+  unique: boolean;
+}
+
+export interface Joined {
+  type: "joined";
+  /** What offsets count in. */
+  epoch: string;
+  offset: number;
+  /** Whether everything follows that was missed; else a fresh page does. */
+  recovered: boolean;
+  /** Null reads only. */
+  you: Person | null;
+  settings: Settings;
+  pinned: Message | null;
+  /** Who is there, on all nodes. */
+  present: number;
+}
+
+/** How a bullet comment moves. */
+export type Way = "scroll" | "top" | "bottom";
+
+export interface Danmaku {
+  id: string;
+  user: Person;
+  text: string;
+  mode: Way;
+  /** `#rrggbb`. */
+  color?: string;
+  /** RFC 3339. */
+  at: string;
+}
+
+export interface Failure {
+  type: "error";
+  code: string;
+  /** In English. */
+  text: string;
+  /** Seconds. */
+  retry_after: number | null;
+  /** The client's id of the message that it is about. */
+  id?: string;
+}
+
+/** What a server says. */
+export type Frame =
+  | Joined
+  | Entry
+  | { type: "ack"; id: string; offset: number; message: string }
+  | { type: "presence"; count: number }
+  | { type: "settings"; settings: Settings }
+  | ({ type: "danmaku" } & Danmaku)
+  | Failure
+  | { type: "reconnect"; reason: string; within: number }
+  | { type: "pong" };
+
+/** What a client says once it has joined. */
+export type Request =
+  | { type: "say"; id: string; text: string; reply_to?: string }
+  | { type: "danmaku"; text: string; mode: Way; color?: string }
+  | { type: "delete"; id: string }
+  | { type: "clear"; user?: string }
+  | { type: "timeout"; user: string; seconds: number; reason?: string }
+  | { type: "ban"; user: string; reason?: string }
+  | { type: "unban"; user: string }
+  | { type: "pin"; id: string | null }
+  | { type: "settings"; settings: Settings }
+  | { type: "ping" };
+
+/** The frames in what a socket brings; none in what is not of this protocol. */
+export function read(data: unknown): Frame[] {
+  if (typeof data !== "string") return [];
+  let value: unknown;
+  try {
+    value = JSON.parse(data);
+  } catch {
+    return [];
+  }
+  return (Array.isArray(value) ? value : [value]).filter(isFrame);
+}
+
+const isFrame = (value: unknown): value is Frame =>
+  typeof value === "object" && value !== null && typeof Reflect.get(value, "type") === "string";
+
+/** Whether a frame has a place in the transcript. */
+export const isEntry = (frame: Frame): frame is Entry =>
+  ["message", "deleted", "cleared", "pinned"].includes(frame.type) &&
+  Number.isSafeInteger((frame as Entry).offset);
