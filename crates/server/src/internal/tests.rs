@@ -47,6 +47,7 @@ impl Inside {
             playlists,
             registry: registry.clone(),
             revoked: Revoked::default(),
+            moved: crate::wiring::moved::Moved::default(),
             running: Running::default(),
             whep: None,
         };
