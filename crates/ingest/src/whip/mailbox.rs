@@ -14,7 +14,7 @@ use weir_peer::{
     socket::{Endpoint, Verdict},
     transport::{
         Credentials, Error,
-        stun::{Key, Message},
+        stun::{Class, Key, Message},
     },
 };
 
@@ -69,7 +69,8 @@ impl Mailbox {
 impl Endpoint for Mailbox {
     fn datagram(&self, now: Instant, path: Path, datagram: &[u8]) -> Verdict {
         let is_stun = datagram.first().is_some_and(|first| *first <= STUN_MAX);
-        if is_stun && !self.is_authentic(datagram) {
+        let proves = is_stun && self.is_authentic(datagram);
+        if is_stun && !proves && !is_answer(datagram) {
             return Verdict::Unproven;
         }
         match self.datagrams.try_reserve() {
@@ -79,9 +80,14 @@ impl Endpoint for Mailbox {
             }
             Err(_) => self.dropped.increment(1),
         }
-        if is_stun { Verdict::Ours } else { Verdict::Unproven }
+        if proves { Verdict::Ours } else { Verdict::Unproven }
     }
 
     /// The peer may have another path; if not, its silence ends the session.
     fn closed(&self, _path: Path) {}
+}
+
+/// Whether it answers a check of the transport's, which knows the password that signs it: the peer's.
+fn is_answer(datagram: &[u8]) -> bool {
+    Message::parse(datagram).is_some_and(|message| matches!(message.class, Class::Success | Class::Failure))
 }

@@ -3,19 +3,25 @@
 //! A path is known once a binding request came over it whose integrity our password made; nothing else is believed, and
 //! nothing but an answer to a request is sent to an address that is not known. The nominated path is the one of the
 //! last request with USE-CANDIDATE (RFC 8445 §8.1.1); a peer that sets it in every check (RFC 5245 §8.1.1.2) gets what
-//! it checked last. The controlling side's checks, for tests and benches, are in [`checks`].
+//! it checked last.
+//!
+//! A lite agent makes no checks, with one exception: once there is media, a nominated path that did not prove that it
+//! receives is asked to, by a check that every full agent answers (RFC 8445 §7.3). Media takes it from that answer on.
+//! [`paths`] tells why. The controlling side's checks, for tests and benches, are in [`checks`].
 
 use std::time::Instant;
 
-use super::stun::{Class, Key, Message, Writer, local_part};
+use super::stun::{Class, Key, Message, Transaction, Writer, local_part};
 use super::{Credentials, Error, Side};
 use crate::path::Path;
 use checks::Checks;
+use paths::Paths;
 
 mod checks;
+mod paths;
 
-/// Proven paths that a session remembers. A browser has a handful: each of its addresses, UDP and TCP.
-const KNOWN_MAX: usize = 8;
+/// Peer-reflexive: type preference 110, the highest local preference, component 1 (RFC 8445 §5.1.2.1).
+const PRIORITY: u32 = (110 << 24) | (65_535 << 8) | 255;
 
 /// An answer has at most this many bytes for every two of the request, so that nobody is reached by our port with more
 /// than half again of what was spent. A check is always longer than its answer.
@@ -28,6 +34,8 @@ pub(super) struct Heard {
     pub(super) authentic: bool,
     /// What to send back over the same path.
     pub(super) answer: Option<Vec<u8>>,
+    /// A check of ours to send over the same path.
+    pub(super) check: Option<Vec<u8>>,
     /// The nominated path is another now.
     pub(super) selected: Option<Path>,
 }
@@ -38,9 +46,9 @@ pub(super) struct Ice {
     current: Generation,
     /// Before an ICE restart, until the first nomination after it (RFC 8445 §9).
     previous: Option<Generation>,
-    /// The paths that were proven, the one heard last at the end.
-    known: Vec<Path>,
-    selected: Option<Path>,
+    paths: Paths,
+    /// Stands in our checks beside the role, which nobody disputes.
+    tie_breaker: u64,
     checks: Option<Checks>,
 }
 
@@ -64,6 +72,16 @@ impl Generation {
     fn made(&mut self, request: &Message<'_>) -> Option<&mut Self> {
         request.is_authentic(&mut self.local_key).then_some(self)
     }
+
+    /// A check of the controlled side.
+    fn check(&mut self, transaction: Transaction, tie_breaker: u64) -> Vec<u8> {
+        Writer::new(Class::Request, transaction)
+            .username(&format!("{}:{}", self.remote.ufrag, self.local.ufrag))
+            .priority(PRIORITY)
+            .controlled(tie_breaker)
+            .integrity(&mut self.remote_key)
+            .finish()
+    }
 }
 
 impl Ice {
@@ -72,8 +90,8 @@ impl Ice {
             side,
             current: Generation::new(local, remote)?,
             previous: None,
-            known: Vec::new(),
-            selected: None,
+            paths: Paths::default(),
+            tie_breaker: u64::from_le_bytes(random()),
             checks: (side == Side::Client).then(|| Checks::new(now)),
         })
     }
@@ -88,14 +106,41 @@ impl Ice {
         Ok(())
     }
 
-    /// The nominated path.
+    /// The path for media: the nominated one, as soon as it may be believed.
     pub(super) fn selected(&self) -> Option<Path> {
-        self.selected
+        self.paths.selected()
     }
 
-    /// Whether the peer proved that `path` is its own.
+    /// Whether an authentic check came over `path`.
     pub(super) fn knows(&self, path: Path) -> bool {
-        self.known.contains(&path)
+        self.paths.knows(path)
+    }
+
+    /// Something authentic that is no STUN came over `path`. Gives the selected path, if it is another now.
+    pub(super) fn hear(&mut self, now: Instant, path: Path) -> Option<Path> {
+        self.change(|ice| ice.paths.hear(now, path))
+    }
+
+    /// The handshake is done and media flows: no path is taken from now on that did not prove that it receives.
+    /// `answered`: the only path to which the server's part of the handshake was sent, if it was only one; that the peer
+    /// could go on proves it. Gives the selected path, if it is another now, and a check to send where one is needed.
+    pub(super) fn guard(&mut self, answered: Option<Path>) -> (Option<Path>, Option<(Path, Vec<u8>)>) {
+        if self.side == Side::Client {
+            return (None, None);
+        }
+        let selected = self.change(|ice| ice.paths.guard(answered));
+        let check = self.paths.doubtful().and_then(|(path, transaction)| {
+            let check = self.current.check(transaction, self.tie_breaker);
+            self.paths.spend(path, check.len()).then_some((path, check))
+        });
+        (selected, check)
+    }
+
+    /// Does something, and gives the selected path if it is another afterwards.
+    fn change(&mut self, something: impl FnOnce(&mut Self)) -> Option<Path> {
+        let before = self.paths.selected();
+        something(self);
+        self.paths.selected().filter(|selected| before != Some(*selected))
     }
 
     /// An address to check; of no effect on the lite side.
@@ -121,14 +166,14 @@ impl Ice {
     pub(super) fn receive(&mut self, now: Instant, path: Path, datagram: &[u8]) -> Heard {
         let Some(message) = Message::parse(datagram) else { return Heard::default() };
         match message.class {
-            Class::Request => self.request(path, &message),
+            Class::Request => self.request(now, path, &message),
             Class::Success | Class::Failure => self.response(now, path, &message),
             Class::Indication => Heard::default(),
         }
     }
 
     /// RFC 8489 §9.1.3 and RFC 8445 §7.3: the checks of a request in their order, and its answer.
-    fn request(&mut self, path: Path, message: &Message<'_>) -> Heard {
+    fn request(&mut self, now: Instant, path: Path, message: &Message<'_>) -> Heard {
         let transaction = message.transaction;
         let refuse = |code: u16| Writer::new(Class::Failure, transaction).error(code);
         let (Some(username), true) = (message.username, message.has_integrity()) else {
@@ -147,7 +192,7 @@ impl Ice {
         let key = &mut generation.local_key;
         if !message.unknown().is_empty() {
             let answer = refuse(420).unknown(message.unknown()).integrity(key).finish();
-            return Heard { authentic: true, answer: fitting(message, answer), selected: None };
+            return Heard { authentic: true, answer: fitting(message, answer), ..Heard::default() };
         }
         let conflict = match self.side {
             // A lite agent never becomes the controlling one (RFC 8445 §6.1.1), whatever the tie breakers say.
@@ -156,44 +201,65 @@ impl Ice {
         };
         if conflict {
             let answer = refuse(487).integrity(key).finish();
-            return Heard { authentic: true, answer: fitting(message, answer), selected: None };
+            return Heard { authentic: true, answer: fitting(message, answer), ..Heard::default() };
         }
         let answer = Writer::new(Class::Success, transaction).mapped(path.remote, transaction).integrity(key).finish();
-        self.learn(path);
-        let nominated = message.use_candidate && self.side == Side::Server;
-        if nominated && is_current {
+        let answer = fitting(message, answer);
+        let before = self.paths.selected();
+        let spare = message.size() * ANSWER_PER_TWO / 2 - answer.as_ref().map_or(0, Vec::len);
+        self.paths.learn(now, path, spare);
+        if message.use_candidate && self.side == Side::Server {
+            self.paths.nominate(path);
+        }
+        let doubtful = self.paths.doubtful().filter(|(doubtful, _)| *doubtful == path);
+        let check = doubtful.and_then(|(path, transaction)| {
+            let check = generation.check(transaction, self.tie_breaker);
+            self.paths.spend(path, check.len()).then_some(check)
+        });
+        if message.use_candidate && self.side == Side::Server && is_current {
             self.previous = None;
         }
-        let selected = if nominated { self.select(path) } else { None };
-        Heard { authentic: true, answer: fitting(message, answer), selected }
+        let selected = self.paths.selected().filter(|selected| before != Some(*selected));
+        Heard { authentic: true, answer, check, selected }
     }
 
     fn response(&mut self, now: Instant, path: Path, message: &Message<'_>) -> Heard {
-        let Some(checks) = &mut self.checks else { return Heard::default() };
+        let Some(checks) = &mut self.checks else { return self.answered(now, path, message) };
         if !checks.is_ours(path, message) || !message.is_authentic(&mut self.current.remote_key) {
             return Heard::default();
         }
         let nominated = checks.answered(now, path, message);
-        if message.class == Class::Success {
-            self.learn(path);
-        }
-        let selected = if nominated { self.select(path) } else { None };
-        Heard { authentic: true, answer: None, selected }
+        let selected = self.change(|ice| {
+            if message.class == Class::Success {
+                ice.paths.learn(now, path, 0);
+            }
+            if nominated {
+                ice.paths.nominate(path);
+            }
+        });
+        Heard { authentic: true, selected, ..Heard::default() }
     }
 
-    /// Takes `path` among the known ones, in place of the one that was silent longest.
-    fn learn(&mut self, path: Path) {
-        self.known.retain(|known| *known != path);
-        if self.known.len() >= KNOWN_MAX {
-            let oldest = self.known.iter().position(|known| Some(*known) != self.selected).unwrap_or(0);
-            self.known.remove(oldest);
+    /// A check of ours was answered: whoever signed it got what was sent over `path` alone. An error shows that as well.
+    fn answered(&mut self, now: Instant, path: Path, message: &Message<'_>) -> Heard {
+        let signed = |generation: &mut Generation| message.is_authentic(&mut generation.remote_key);
+        let authentic = self.paths.asked(path, message.transaction)
+            && (signed(&mut self.current) || self.previous.as_mut().is_some_and(signed));
+        if !authentic {
+            return Heard::default();
         }
-        self.known.push(path);
+        let selected = self.change(|ice| {
+            ice.paths.prove(path);
+            ice.paths.hear(now, path);
+        });
+        Heard { authentic, selected, ..Heard::default() }
     }
+}
 
-    fn select(&mut self, path: Path) -> Option<Path> {
-        (self.selected.replace(path) != Some(path)).then_some(path)
-    }
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    bytes
 }
 
 /// The answer, unless it is so much longer than the request that it would be a gift to somebody who forges addresses.

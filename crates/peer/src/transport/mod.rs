@@ -61,7 +61,8 @@ pub enum Side {
 pub enum Event {
     /// The keys of SRTP are there: media may flow.
     Connected,
-    /// The peer chose this path; what is sent goes there from now on.
+    /// The peer chose this path and receives there, or was heard no more on the one before; what is sent goes there from
+    /// now on.
     PathChanged(Path),
     /// It is over; everything it held is freed.
     Closed(Reason),
@@ -155,6 +156,28 @@ struct State {
     setup_until: Instant,
     /// Where DTLS goes before a path is nominated: where it last came from.
     dtls_path: Option<Path>,
+    /// Where our part of the handshake went.
+    flights: Flights,
+}
+
+/// The paths to which the handshake's datagrams were sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flights {
+    None,
+    /// Whoever goes on with the handshake got them there.
+    One(Path),
+    /// Where the peer got them is not known.
+    Several,
+}
+
+impl Flights {
+    fn add(&mut self, path: Path) {
+        *self = match *self {
+            Self::None => Self::One(path),
+            Self::One(one) if one == path => Self::One(path),
+            Self::One(_) | Self::Several => Self::Several,
+        };
+    }
 }
 
 impl Transport {
@@ -180,6 +203,7 @@ impl Transport {
             heard: now,
             setup_until: now + SETUP_MAX,
             dtls_path: None,
+            flights: Flights::None,
         };
         Ok(Self { side, state: Some(state), transmits: VecDeque::new(), events: VecDeque::new(), dropped: 0 })
     }
@@ -204,8 +228,8 @@ impl Transport {
         if heard.authentic {
             state.heard = now;
         }
-        if let Some(answer) = heard.answer {
-            self.transmit(path, answer.into());
+        for data in heard.answer.into_iter().chain(heard.check) {
+            self.transmit(path, data.into());
         }
         if let Some(path) = heard.selected {
             self.events.push_back(Event::PathChanged(path));
@@ -235,11 +259,18 @@ impl Transport {
         let packet = if rtcp { opener.rtcp(datagram).map(Packet::Rtcp) } else { opener.rtp(datagram).map(Packet::Rtp) };
         let packet = packet?;
         state.heard = now;
+        if let Some(path) = state.ice.hear(now, path) {
+            self.events.push_back(Event::PathChanged(path));
+        }
         Some(Received { verdict: Verdict::Ours, packet })
     }
 
     /// Takes what DTLS wants sent, and what came of its step.
     fn step(&mut self, step: Step) {
+        // The last flight comes after what the peer proved to have got.
+        if let Step::Done(_) = &step {
+            self.guard();
+        }
         self.flush_dtls();
         match step {
             Step::Going => {}
@@ -254,12 +285,27 @@ impl Transport {
         }
     }
 
+    /// Media is about to flow: from now on to where the peer proved to be.
+    fn guard(&mut self) {
+        let Some(state) = &mut self.state else { return };
+        let answered = match state.flights {
+            Flights::One(path) => Some(path),
+            Flights::None | Flights::Several => None,
+        };
+        let (selected, check) = state.ice.guard(answered);
+        self.events.extend(selected.map(Event::PathChanged));
+        if let Some((path, check)) = check {
+            self.transmit(path, check.into());
+        }
+    }
+
     fn flush_dtls(&mut self) {
         let Some(state) = &mut self.state else { return };
         let path = state.ice.selected().or(state.dtls_path);
         while let Some(data) = state.dtls.poll_transmit() {
             // Without a proven path there is nobody to send to.
             if let Some(path) = path.filter(|_| self.transmits.len() < TRANSMITS_MAX) {
+                state.flights.add(path);
                 self.transmits.push_back(Transmit { path, data });
             }
         }
@@ -313,7 +359,8 @@ impl Transport {
         self.step(step);
     }
 
-    /// The nominated path. Media goes there and nowhere else.
+    /// The path that the peer chose, once it proved to receive there. Media goes there and nowhere else; without a path it
+    /// goes nowhere.
     #[must_use]
     pub fn path(&self) -> Option<Path> {
         self.state.as_ref()?.ice.selected()

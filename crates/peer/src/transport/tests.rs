@@ -370,3 +370,150 @@ proptest! {
         }
     }
 }
+
+/// A server and its client that are connected, and a nomination of the client's that is under way.
+fn nominated(pair: &mut Pair) -> Vec<u8> {
+    pair.connect(|_, _| true);
+    while pair.server.poll_event().is_some() {}
+    let mut check = None;
+    while check.is_none() {
+        pair.advance();
+        while let Some(transmit) = pair.client.poll_transmit() {
+            check = Some(transmit.data.to_vec());
+        }
+    }
+    check.expect("found")
+}
+
+fn elsewhere() -> Path {
+    Path { remote: address("203.0.113.66:6666"), ..path() }
+}
+
+/// What the server sends to `at`.
+fn sent(pair: &mut Pair, at: Path) -> Vec<Vec<u8>> {
+    let transmits = std::iter::from_fn(|| pair.server.poll_transmit());
+    transmits.filter(|sent| sent.path == at).map(|sent| sent.data.to_vec()).collect()
+}
+
+#[test]
+fn media_goes_nowhere_that_does_not_answer() {
+    let mut pair = Pair::new();
+    let check = nominated(&mut pair);
+    let (mut spent, mut got) = (0, 0);
+    // With the address of somebody who asked for nothing.
+    for _ in 0..100 {
+        pair.now += Duration::from_millis(20);
+        assert_eq!(pair.server.receive(pair.now, elsewhere(), &check).verdict, Verdict::Ours);
+        spent += check.len();
+        got += sent(&mut pair, elsewhere()).iter().map(Vec::len).sum::<usize>();
+        // The peer itself is heard where it is.
+        let mut report = Vec::new();
+        pair.client.protect_rtcp(RTCP, &mut report).expect("protected");
+        pair.server.receive(pair.now, path(), &report);
+        assert_eq!(pair.server.path(), Some(path()));
+        // Nor do packets move it that are signed with the session's keys.
+        report.clear();
+        pair.client.protect_rtcp(RTCP, &mut report).expect("protected");
+        assert_eq!(pair.server.receive(pair.now, elsewhere(), &report).packet, Packet::Rtcp(RTCP.into()));
+        assert_eq!(pair.server.path(), Some(path()));
+    }
+    assert!(got * 2 <= spent * 3, "{got} for {spent}");
+    assert_eq!(pair.server.poll_event(), None);
+}
+
+#[test]
+fn media_moves_when_the_new_path_answers() {
+    let mut pair = Pair::new();
+    let check = nominated(&mut pair);
+    let asked = loop {
+        pair.server.receive(pair.now, elsewhere(), &check);
+        let requests = |data: &Vec<u8>| stun::username(data).is_some();
+        if let Some(asked) = sent(&mut pair, elsewhere()).into_iter().find(requests) {
+            break asked;
+        }
+        assert_eq!(pair.server.path(), Some(path()));
+    };
+    pair.client.receive(pair.now, mirrored(elsewhere()), &asked);
+    let answer = pair.client.poll_transmit().expect("an answer").data;
+    // From elsewhere, or damaged, it proves nothing.
+    pair.server.receive(pair.now, path(), &answer);
+    let mut damaged = answer.to_vec();
+    damaged[12] ^= 1;
+    pair.server.receive(pair.now, elsewhere(), &damaged);
+    assert_eq!(pair.server.path(), Some(path()));
+    pair.server.receive(pair.now, elsewhere(), &answer);
+    assert_eq!(pair.server.path(), Some(elsewhere()));
+    assert_eq!(pair.server.poll_event(), Some(Event::PathChanged(elsewhere())));
+    assert_eq!(pair.server.poll_event(), None);
+}
+
+#[test]
+fn a_connection_over_tcp_needs_no_further_proof() {
+    let mut pair = Pair::new();
+    let check = nominated(&mut pair);
+    let tcp = Path { carrier: Carrier::Tcp(7), ..elsewhere() };
+    pair.server.receive(pair.now, tcp, &check);
+    assert_eq!(pair.server.path(), Some(tcp));
+}
+
+#[test]
+fn media_leaves_a_path_that_is_silent_while_another_is_heard() {
+    let mut pair = Pair::new();
+    let check = nominated(&mut pair);
+    let tcp = Path { carrier: Carrier::Tcp(7), ..elsewhere() };
+    pair.server.receive(pair.now, tcp, &check);
+    assert_eq!(pair.server.path(), Some(tcp));
+    let heard = |pair: &mut Pair, after: Duration| {
+        pair.now += after;
+        let mut report = Vec::new();
+        pair.client.protect_rtcp(RTCP, &mut report).expect("protected");
+        assert_eq!(pair.server.receive(pair.now, path(), &report).verdict, Verdict::Ours);
+        pair.server.path()
+    };
+    let second = Duration::from_secs(1);
+    assert_eq!(heard(&mut pair, second), Some(tcp));
+    assert_eq!(heard(&mut pair, 3 * second), Some(tcp));
+    // The path of the handshake, where the peer is heard.
+    assert_eq!(heard(&mut pair, second), Some(path()));
+    assert_eq!(pair.server.path(), Some(path()));
+    // Somebody who is heard, but never answered, gets nothing; who did gets it again.
+    pair.now += 5 * second;
+    pair.server.receive(pair.now, elsewhere(), &check);
+    assert_eq!(pair.server.path(), None);
+    assert_eq!(heard(&mut pair, second), Some(path()));
+    assert!(pair.server.is_connected());
+}
+
+#[test]
+fn a_path_that_is_chosen_during_the_handshake_has_to_have_had_part_in_it() {
+    let mut pair = Pair::new();
+    let mut nomination = None;
+    let mut flights = 0;
+    // Until the server's part of the handshake is on its way.
+    while flights == 0 {
+        let from_client: Vec<_> = std::iter::from_fn(|| pair.client.poll_transmit()).collect();
+        for transmit in from_client {
+            if stun::username(&transmit.data).is_some() {
+                nomination = Some(transmit.data.to_vec());
+            }
+            pair.server.receive(pair.now, path(), &transmit.data);
+        }
+        let from_server: Vec<_> = std::iter::from_fn(|| pair.server.poll_transmit()).collect();
+        for transmit in from_server {
+            flights += usize::from(transmit.data.len() > 500);
+            pair.client.receive(pair.now, mirrored(path()), &transmit.data);
+        }
+        pair.advance();
+    }
+    pair.server.receive(pair.now, elsewhere(), &nomination.expect("the path was chosen"));
+    assert_eq!(pair.server.path(), Some(elsewhere()), "there is no media yet");
+    while pair.server.poll_transmit().is_some() {}
+    while !pair.server.is_connected() {
+        let from_client: Vec<_> = std::iter::from_fn(|| pair.client.poll_transmit()).collect();
+        assert!(!from_client.is_empty());
+        for transmit in from_client.into_iter().filter(|sent| sent.data[0] >= 20) {
+            pair.server.receive(pair.now, path(), &transmit.data);
+        }
+    }
+    assert_eq!(pair.server.path(), Some(path()));
+}

@@ -114,7 +114,7 @@ fn known_paths_are_few_and_the_nominated_one_stays() {
     ask(&mut ice, 1, &nomination("ours"));
     for port in 2..100 {
         ask(&mut ice, port, &request("ours").integrity(&mut key("ours")).finish());
-        assert!(ice.known.len() <= KNOWN_MAX);
+        assert!(ice.paths.len() <= paths::KNOWN_MAX);
     }
     assert!(ice.knows(path(1)) && ice.knows(path(99)) && !ice.knows(path(2)));
 }

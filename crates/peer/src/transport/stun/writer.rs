@@ -44,8 +44,8 @@ impl Writer {
     }
 
     /// ICE-CONTROLLED.
-    #[cfg(test)]
-    pub(in crate::transport) fn controlled(self, tie_breaker: u64) -> Self {
+    #[must_use]
+    pub fn controlled(self, tie_breaker: u64) -> Self {
         self.attribute(attribute::ICE_CONTROLLED, &tie_breaker.to_be_bytes())
     }
 
