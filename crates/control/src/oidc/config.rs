@@ -36,8 +36,8 @@ pub struct Provider {
     /// The secret it gave for that name. Empty: a public client, which has none. Never printed; better put into a file
     /// that `WEIR__AUTH__OIDC__NAME__CLIENT_SECRET_FILE` names.
     pub client_secret: ClientSecret,
-    /// What is asked for beside `openid`: names and the address that a new account's are suggested from. Kakao takes
-    /// `profile_nickname` and `account_email` instead.
+    /// What is asked for beside `openid`: what a new account's user name is suggested from, and its e-mail address. Kakao
+    /// takes `profile_nickname` and `account_email` instead.
     pub scopes: Vec<String>,
 }
 

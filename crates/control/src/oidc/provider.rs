@@ -5,10 +5,11 @@ use std::{error::Error as StdError, sync::Arc, time::Instant};
 use openidconnect::{
     AccessToken, AuthType, AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret, CsrfToken,
     EndpointMaybeSet, EndpointNotSet, EndpointSet, IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge,
-    PkceCodeVerifier, RedirectUrl, Scope, SignatureVerificationError, TokenResponse,
+    PkceCodeVerifier, RedirectUrl, RequestTokenError, Scope, SignatureVerificationError, StandardErrorResponse,
+    TokenResponse,
     core::{
-        CoreAuthenticationFlow, CoreClient, CoreClientAuthMethod, CoreIdTokenClaims, CoreIdTokenVerifier,
-        CoreJwsSigningAlgorithm, CoreProviderMetadata, CoreUserInfoClaims,
+        CoreAuthenticationFlow, CoreClient, CoreClientAuthMethod, CoreErrorResponseType, CoreIdTokenClaims,
+        CoreIdTokenVerifier, CoreJwsSigningAlgorithm, CoreProviderMetadata, CoreUserInfoClaims,
     },
 };
 use subtle::ConstantTimeEq;
@@ -19,7 +20,7 @@ use super::{
     attempt::Attempt,
     cache::{Cache, Plan},
     config,
-    http::Http,
+    http::{Failed, Http},
 };
 use crate::oidc_identities::OidcIdentity;
 
@@ -46,6 +47,7 @@ const ALGORITHMS: [CoreJwsSigningAlgorithm; 9] = [
     CoreJwsSigningAlgorithm::EdDsa,
 ];
 
+type NotExchanged = RequestTokenError<Failed, StandardErrorResponse<CoreErrorResponseType>>;
 type Client =
     CoreClient<EndpointSet, EndpointNotSet, EndpointNotSet, EndpointNotSet, EndpointMaybeSet, EndpointMaybeSet>;
 
@@ -259,22 +261,18 @@ impl Provider {
     }
 
     /// The provider gave no token for a code.
-    fn not_exchanged<E, T>(&self, error: &openidconnect::RequestTokenError<E, T>) -> Refused
-    where
-        E: StdError + 'static,
-        T: openidconnect::ErrorResponse + 'static,
-    {
-        use openidconnect::RequestTokenError::{Request, ServerResponse};
+    fn not_exchanged(&self, error: &NotExchanged) -> Refused {
         match error {
-            Request(_) => {
+            RequestTokenError::Request(_) => {
                 tracing::warn!(provider = self.name, error = chain(error), "a login provider does not answer");
                 self.unavailable()
             }
-            // A code that counts no more looks the same as a wrong secret.
-            ServerResponse(_) => {
-                tracing::warn!(provider = self.name, error = chain(error), "a login provider refuses a code");
+            // The code was made up, used before, or is not this browser's.
+            RequestTokenError::ServerResponse(said) if *said.error() == CoreErrorResponseType::InvalidGrant => {
+                tracing::debug!(provider = self.name, error = chain(error), "a login provider refuses a code");
                 Refused::Attempt
             }
+            // Others are about us: a wrong secret, an address that it does not know.
             _ => self.nonsense(error),
         }
     }

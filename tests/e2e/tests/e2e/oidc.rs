@@ -62,7 +62,9 @@ async fn somebody_comes_through_a_provider_chooses_a_name_and_comes_back() {
     browser.wait("document.querySelector('.head').innerText.includes('/anna')").await;
 
     let complaints = browser.complaints().await;
-    let own: Vec<_> = complaints.iter().filter(|line| !line.contains("401") && !line.contains("409")).collect();
+    let here = server.http.to_string();
+    let own = complaints.iter().filter(|line| line.contains(&here) && !line.contains("401") && !line.contains("409"));
+    let own: Vec<_> = own.collect();
     assert!(own.is_empty(), "{own:?}");
     assert!(!server.output().contains(CLIENT_SECRET));
     browser.close().await;

@@ -137,3 +137,17 @@ fn variables_have_the_type_that_is_asked_for() {
     assert_eq!(config.webrtc.public_addresses.len(), 2);
     assert_eq!(loaded.without_effect, ["cluster.listen"]);
 }
+
+#[test]
+fn a_login_provider_comes_by_settings_alone_and_its_secret_is_not_printed() {
+    let env = [
+        ("WEIR__AUTH__OIDC__HOME__ISSUER", "https://id.example.org"),
+        ("WEIR__AUTH__OIDC__HOME__CLIENT_ID", "weir"),
+        ("WEIR__AUTH__OIDC__HOME__CLIENT_SECRET", "1234567890"),
+    ];
+    let config = from("", &env, &[]).unwrap().config;
+    let printed = format!("{config:?} {}", toml::to_string(&config).unwrap());
+    assert!(printed.contains("https://id.example.org") && !printed.contains("1234567890"), "{printed}");
+    let said = from("[auth.oidc.home]\nissuer = 'x'\nclient_id = 'weir'", &[], &[]).unwrap_err();
+    assert!(said.contains("provider `home`: `issuer`"), "{said}");
+}
