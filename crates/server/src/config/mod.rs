@@ -338,7 +338,7 @@ pub(crate) enum LogFormat {
 
 /// `[redis]`: what nodes share while they run: how much of the API a caller used, and how often a password was guessed.
 /// While Redis is away each node counts by itself, and nothing waits for it.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Redis {
     /// One server: `redis://[USER:PASSWORD@]HOST[:PORT][/DATABASE]`. The primary that sentinels call NAME:
@@ -346,6 +346,13 @@ pub(crate) struct Redis {
     /// cluster: `redis+cluster://[USER:PASSWORD@]HOST[:PORT],…`. Each also as `rediss…` over TLS. Not set: a node keeps
     /// to itself.
     pub(crate) url: Option<String>,
+}
+
+impl std::fmt::Debug for Redis {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The URL may hold a password.
+        f.debug_struct("Redis").field("target", &self.target()).finish()
+    }
 }
 
 impl Redis {
