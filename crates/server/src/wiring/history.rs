@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -25,6 +28,8 @@ pub(crate) struct History {
     store: Arc<dyn Store>,
     announcer: Announcer,
     streams: Arc<Mutex<HashMap<ChannelName, Stream>>>,
+    /// Publishes so far.
+    publishes: Arc<AtomicU64>,
     /// How long a stream waits for a publisher that left.
     grace_time: Duration,
     following: TaskTracker,
@@ -39,14 +44,24 @@ struct Stream {
     begun: Value,
     /// Publishes that run now: two while one takes over.
     running: usize,
-    /// Publishes that it had.
-    publishes: u64,
+    /// Its newest publish: no other of this server has that number.
+    newest: u64,
+}
+
+/// What becomes of a stream when a publish of it ends.
+enum Left {
+    /// It ended; this was told when it began.
+    Over(Value),
+    /// It waits for a publish after this one.
+    Waiting(u64),
+    /// Somebody else publishes it.
+    GoesOn,
 }
 
 impl History {
     pub(crate) fn new(store: Arc<dyn Store>, announcer: Announcer, grace_time: Duration) -> Self {
-        let (streams, following, stopping) = Default::default();
-        Self { store, announcer, streams, grace_time, following, stopping }
+        let (streams, publishes, following, stopping) = Default::default();
+        Self { store, announcer, streams, publishes, grace_time, following, stopping }
     }
 
     /// Follows `live` to its end. Notes are lost while the store is away; the stream is not.
@@ -85,11 +100,17 @@ impl History {
             Some(EndReason::Kicked(kick)) => (kick.to_string(), kick == Kick::TakenOver),
             Some(EndReason::Left) | None => ("The publisher left.".to_owned(), true),
         };
+        let left = self.end(channel, may_come_back);
         let end = End { at: Timestamp::now(), reason: reason.clone(), bytes: live.counts.bytes.load(Relaxed) };
         if let Err(error) = self.store.session_ended(id.clone(), end).await {
             warn!(%error, publish = id, "could not note that a publish ended");
         }
-        if let Some(mut stream) = self.end(channel, may_come_back).await {
+        let over = match left {
+            Left::Over(begun) => Some(begun),
+            Left::Waiting(newest) => self.grace(channel, newest).await,
+            Left::GoesOn => None,
+        };
+        if let Some(mut stream) = over {
             stream["reason"] = reason.into();
             self.announcer.announce_in(channel, Event::StreamEnded, stream).await;
         }
@@ -97,34 +118,38 @@ impl History {
 
     /// A publish begins. Whether a stream begins with it.
     fn begin(&self, channel: &ChannelName, begun: &Value) -> bool {
+        let newest = self.publishes.fetch_add(1, Relaxed);
         let mut streams = self.streams.lock();
-        let new = || Stream { begun: begun.clone(), running: 0, publishes: 0 };
+        let is_new = !streams.contains_key(channel);
+        let new = || Stream { begun: begun.clone(), running: 0, newest };
         let stream = streams.entry(channel.clone()).or_insert_with(new);
         stream.running += 1;
-        stream.publishes += 1;
-        stream.publishes == 1
+        stream.newest = newest;
+        is_new
     }
 
-    /// A publish ended. What was told when its stream began, if that ended with it: at once, or when the grace time is
-    /// over.
-    async fn end(&self, channel: &ChannelName, may_come_back: bool) -> Option<Value> {
-        let publishes = {
-            let mut streams = self.streams.lock();
-            let stream = streams.get_mut(channel)?;
-            stream.running = stream.running.saturating_sub(1);
-            if stream.running > 0 {
-                return None;
-            }
-            stream.publishes
-        };
+    /// A publish ended: what becomes of its stream.
+    fn end(&self, channel: &ChannelName, may_come_back: bool) -> Left {
+        let mut streams = self.streams.lock();
+        let Some(stream) = streams.get_mut(channel) else { return Left::GoesOn };
+        stream.running = stream.running.saturating_sub(1);
+        if stream.running > 0 {
+            return Left::GoesOn;
+        }
         if may_come_back {
-            tokio::select! {
-                () = tokio::time::sleep(self.grace_time) => {}
-                () = self.stopping.cancelled() => {}
-            }
+            return Left::Waiting(stream.newest);
+        }
+        streams.remove(channel).map_or(Left::GoesOn, |stream| Left::Over(stream.begun))
+    }
+
+    /// Waits for a publish after `newest`. What was told when the stream began, if none came.
+    async fn grace(&self, channel: &ChannelName, newest: u64) -> Option<Value> {
+        tokio::select! {
+            () = tokio::time::sleep(self.grace_time) => {}
+            () = self.stopping.cancelled() => {}
         }
         let mut streams = self.streams.lock();
-        let is_over = streams.get(channel).is_some_and(|stream| stream.running == 0 && stream.publishes == publishes);
+        let is_over = streams.get(channel).is_some_and(|stream| stream.running == 0 && stream.newest == newest);
         if is_over { streams.remove(channel).map(|stream| stream.begun) } else { None }
     }
 }
@@ -262,11 +287,11 @@ mod tests {
     #[tokio::test]
     async fn who_is_told_to_go_ends_the_stream_and_the_next_begins_another() {
         let kept = Kept::start().await;
-        for _ in 0..2 {
+        for streams in 1..=2 {
             let publisher = kept.publish();
             publisher.live().kick(Kick::Ended);
             drop(publisher);
-            while !kept.history.streams.lock().is_empty() {
+            while kept.told().await.len() < 2 * streams {
                 tokio::task::yield_now().await;
             }
         }
