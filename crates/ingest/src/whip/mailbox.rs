@@ -91,3 +91,32 @@ impl Endpoint for Mailbox {
 fn is_answer(datagram: &[u8]) -> bool {
     Message::parse(datagram).is_some_and(|message| matches!(message.class, Class::Success | Class::Failure))
 }
+
+#[cfg(test)]
+mod tests {
+    use weir_peer::{path::Carrier, transport::stun::Writer};
+
+    use super::*;
+
+    #[test]
+    fn an_answer_is_left_for_the_transport_and_a_forged_request_is_not() {
+        let local = Credentials::random();
+        let (mailbox, mut out) = Mailbox::new(&local).expect("a mailbox");
+        let path = Path {
+            carrier: Carrier::Udp,
+            local: ([192, 0, 2, 1], 8189).into(),
+            remote: ([198, 51, 100, 7], 40_000).into(),
+        };
+        let mut check = |class, password: &str, verdict, left| {
+            let mut key = Key::new(password).expect("a key");
+            let datagram = Writer::new(class, [7; 12]).integrity(&mut key).finish();
+            assert_eq!(mailbox.datagram(Instant::now(), path, &datagram), verdict);
+            assert_eq!(out.try_recv().is_ok(), left);
+        };
+        check(Class::Request, &local.pwd, Verdict::Ours, true);
+        check(Class::Request, "another", Verdict::Unproven, false);
+        check(Class::Success, "the peer's", Verdict::Unproven, true);
+        check(Class::Failure, "the peer's", Verdict::Unproven, true);
+        check(Class::Indication, "the peer's", Verdict::Unproven, false);
+    }
+}
