@@ -79,13 +79,13 @@ impl Drop for Keeper {
 }
 
 impl Link {
-    /// Begins to connect. Must be called within a runtime of Tokio.
+    /// Begins to connect. `purpose` names it in logs and metrics. Must be called within a runtime of Tokio.
     #[must_use]
-    pub fn open(target: Target) -> Self {
+    pub fn open(target: Target, purpose: &'static str) -> Self {
         metrics::describe_gauge!("weir_redis_connected", "1 while Redis is connected, 0 while it is away.");
-        metrics::gauge!("weir_redis_connected").set(0.0);
+        metrics::gauge!("weir_redis_connected", "for" => purpose).set(0.0);
         let state = Arc::new(State { connected: watch::Sender::new(None), answers: AtomicU64::new(0) });
-        let keeper = tokio::spawn(keep(state.clone(), target)).abort_handle();
+        let keeper = tokio::spawn(keep(state.clone(), target, purpose)).abort_handle();
         Self { state, _keeper: Arc::new(Keeper(keeper)) }
     }
 
@@ -161,8 +161,8 @@ impl State {
 }
 
 /// Makes one connection after the other.
-async fn keep(state: Arc<State>, target: Target) {
-    let gauge = metrics::gauge!("weir_redis_connected");
+async fn keep(state: Arc<State>, target: Target, purpose: &'static str) {
+    let gauge = metrics::gauge!("weir_redis_connected", "for" => purpose);
     let mut wait = WAIT_FIRST;
     let mut away_since: Option<Instant> = None;
     for number in 1.. {
@@ -174,13 +174,13 @@ async fn keep(state: Arc<State>, target: Target) {
             };
             if away_since.is_none() {
                 away_since = Some(Instant::now());
-                warn!(redis = ?target, %why, "Redis cannot be reached: until it is back, each node keeps to itself");
+                warn!(purpose, redis = ?target, %why, "Redis cannot be reached: until it is back, each node keeps to itself");
             }
             sleep(wait).await;
             wait = (wait * 2).min(WAIT_MAX);
         };
         if let Some(since) = away_since.take() {
-            info!(redis = ?target, after = ?since.elapsed(), "Redis is back");
+            info!(purpose, redis = ?target, after = ?since.elapsed(), "Redis is back");
         }
         let began = Instant::now();
         state.connected.send_replace(Some(Connected { number, connection: connection.clone() }));
@@ -191,7 +191,7 @@ async fn keep(state: Arc<State>, target: Target) {
             wait = WAIT_FIRST;
         }
         away_since = Some(Instant::now());
-        warn!(redis = ?target, "Redis went away: until it is back, each node keeps to itself");
+        warn!(purpose, redis = ?target, "Redis went away: until it is back, each node keeps to itself");
         sleep(wait).await;
         wait = (wait * 2).min(WAIT_MAX);
     }

@@ -11,7 +11,7 @@ use super::{Error, Link, Target};
 const WITHIN: Duration = Duration::from_secs(1);
 
 fn link(redis: &Redis) -> Link {
-    Link::open(Target::parse(redis.url()).unwrap())
+    Link::open(Target::parse(redis.url()).unwrap(), "tests")
 }
 
 async fn count(link: &Link, key: &str) -> Result<u32, Error> {
@@ -66,7 +66,7 @@ async fn a_crash_is_noticed_though_nobody_asks_and_redis_is_used_again_when_it_i
 
 #[tokio::test]
 async fn where_redis_never_was_calls_end_at_once() {
-    let link = Link::open(Target::parse("redis://127.0.0.1:1").unwrap());
+    let link = Link::open(Target::parse("redis://127.0.0.1:1").unwrap(), "tests");
     assert!(matches!(count(&link, "a").await, Err(Error::Away)));
 }
 

@@ -159,7 +159,7 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
     }
     let places = Arc::new(addresses.clone());
     let limits = match config.redis.target()? {
-        Some(redis) => Limits::shared(&config.limits, secret.clone(), weir_redis::Link::open(redis)),
+        Some(redis) => Limits::shared(&config.limits, secret.clone(), weir_redis::Link::open(redis, "limits")),
         None => Limits::new(&config.limits, secret.clone()),
     };
     tokio::spawn(Courier::new(store.clone(), secret.clone(), &announcer, config.webhooks.clone()).run());

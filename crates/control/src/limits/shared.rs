@@ -118,7 +118,7 @@ mod tests {
         async fn start() -> Self {
             let redis = Redis::single();
             let config = Config { writes_per_minute: WRITES, ..Config::default() };
-            let links = [(), ()].map(|()| Link::open(Target::parse(redis.url()).unwrap()));
+            let links = [(), ()].map(|()| Link::open(Target::parse(redis.url()).unwrap(), "limits"));
             let limits = links.clone().map(|link| Limits::shared(&config, KeySecret::from_bytes([7; 32]), link));
             let nodes = Self { redis, links, limits };
             nodes.connected().await;

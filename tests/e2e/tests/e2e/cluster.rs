@@ -79,9 +79,11 @@ async fn two_servers_with_one_redis_share_limits_and_go_on_when_it_is_gone() {
     ];
     let servers = [Server::start_with(&settings).await, Server::start_with(&settings).await];
     for server in &servers {
-        tokio::time::timeout(PATIENCE, async { while server.metric("weir_redis_connected").await < 1.0 {} })
-            .await
-            .expect("it connects to Redis");
+        tokio::time::timeout(PATIENCE, async {
+            while server.metric(r#"weir_redis_connected{for="limits"}"#).await < 1.0 {}
+        })
+        .await
+        .expect("it connects to Redis");
     }
     let register = async |server: &Server, name: &str| {
         let body = json!({"username": name, "password": "correct horse battery"}).to_string();

@@ -114,7 +114,7 @@ impl Redis {
     #[must_use]
     pub fn new(target: Target, entries_max: usize) -> Self {
         let (rooms, apart) = Default::default();
-        let (link, local) = (Link::open(target.clone()), Local::new(entries_max));
+        let (link, local) = (Link::open(target.clone(), "chat"), Local::new(entries_max));
         let shared = Arc::new(Shared { link, local, entries_max, rooms, apart });
         let (appends, jobs) = mpsc::channel(APPENDS_MAX);
         let (asks, asked) = mpsc::unbounded_channel();
