@@ -111,6 +111,7 @@ impl Room {
             recent: self.log.last(usize::MAX),
             settings: self.settings.clone(),
             pinned: self.pinned.clone(),
+            alone: false,
         }
     }
 

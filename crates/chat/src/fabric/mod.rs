@@ -44,6 +44,8 @@ pub struct Opened {
     pub settings: Settings,
     /// What is pinned.
     pub pinned: Option<Message>,
+    /// Whether this node talks to itself, because the others cannot be reached.
+    pub alone: bool,
 }
 
 /// What rooms tell each other that takes no offset: who was not there does not miss it.

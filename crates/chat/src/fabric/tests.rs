@@ -147,12 +147,13 @@ async fn what_is_said_while_redis_is_away_is_there_when_it_is_back() {
     servers.pause(1);
     while !matches!(node.next().await, Delivery::Restarted) {}
     let mut alone = Node::open(&fabric, room).await;
+    assert!(alone.opened.alone && !node.opened.alone);
     assert_ne!(alone.opened.epoch, epoch);
     assert_eq!(alone.append(said("anna", "meanwhile"), by(1, "meanwhile")).await, Ok(Taken::New(1)));
     servers.resume(1);
     while !matches!(alone.next().await, Delivery::Restarted) {}
     let back = Node::open(&fabric, room).await;
-    assert_eq!(back.opened.epoch, epoch);
+    assert_eq!((&back.opened.epoch, back.opened.alone), (&epoch, false));
     assert!(matches!(back.append(said("anna", "meanwhile"), by(1, "meanwhile")).await, Ok(Taken::Again(..))));
     let texts = back.opened.recent.iter().filter_map(|entry| match &entry.event {
         Event::Message(message) => Some(message.text.as_str()),

@@ -124,6 +124,8 @@ pub(crate) struct State {
     order: Order,
     history: History,
     pinned: Option<Message>,
+    /// Whether this node talks to itself.
+    alone: bool,
     rules: Rules,
     /// How fast comments over the picture come.
     comments: Log,
@@ -210,6 +212,7 @@ impl State {
             order: Order::after(opened.head),
             history: History::new(config.history),
             pinned: opened.pinned,
+            alone: opened.alone,
             rules: Rules::new(config.bounds()),
             comments: Log::new("", 0),
             window: Window::new(config.gather_max, now),
@@ -253,6 +256,7 @@ impl State {
             settings: self.rules.settings(),
             pinned: self.pinned.as_ref(),
             present: self.present(),
+            alone: self.alone,
         };
         desk.send(&joined.json());
         desk.put(outlet::frames(&page, arrival.mode));

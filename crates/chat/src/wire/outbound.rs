@@ -47,6 +47,9 @@ pub enum Said<'a> {
         pinned: Option<&'a Message>,
         /// Who is there, on all nodes.
         present: u64,
+        /// Said only when it is so: the other nodes cannot be reached, and who is there does not hear this one.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        alone: bool,
     },
     /// A message was taken.
     Ack {
@@ -130,6 +133,7 @@ mod tests {
             settings: &settings,
             pinned: None,
             present: 1,
+            alone: false,
         };
         let json = format!(
             r#"{{"type":"joined","epoch":"e","offset":7,"recovered":true,"you":null,"settings":{settings_json},"pinned":null,"present":1}}"#

@@ -59,6 +59,7 @@ impl Shared {
             recent,
             settings: serde_json::from_str(&settings).unwrap_or_default(),
             pinned: serde_json::from_str(&pinned).unwrap_or_default(),
+            alone: false,
         })
     }
 

@@ -166,7 +166,8 @@ impl Fabric for Redis {
             if let Some(settings) = settings.filter(|settings| *settings != Settings::default()) {
                 self.shared.local.signal(room, Signal::Settings(settings));
             }
-            self.shared.local.open(room, sink).await
+            let opened = self.shared.local.open(room, sink).await?;
+            Ok(Opened { alone: true, ..opened })
         })
     }
 
