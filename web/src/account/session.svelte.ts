@@ -83,8 +83,7 @@ export class Session implements Caller {
   }
 
   async call<T>(path: string, asked: Asked = {}): Promise<Answer<T>> {
-    const fresh = this.#access !== null && this.now() < this.#access.until;
-    const token = fresh && this.#access ? this.#access.token : await this.#renew();
+    const token = await this.token();
     try {
       return await ask<T>(path, withToken(asked, token));
     } catch (error) {
@@ -93,6 +92,12 @@ export class Session implements Caller {
     }
     // It ended before its time: the server's clock or its keys changed.
     return ask<T>(path, withToken(asked, await this.#renew()));
+  }
+
+  /** An access token, for what is no call; another one than before when that one does not count (`anew`). */
+  async token(anew = false): Promise<string> {
+    const access = this.#access;
+    return access && !anew && this.now() < access.until ? access.token : this.#renew();
   }
 
   /** The next access token. Callers of one tab share the request, tabs take turns. */

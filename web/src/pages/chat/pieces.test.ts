@@ -1,0 +1,32 @@
+import { expect, test } from "vitest";
+
+import { pieces } from "./pieces";
+
+function check(text: string, ...found: string[]): void {
+  const all = pieces(text);
+  expect(all.map((piece) => piece.text).join("")).toBe(text);
+  const shown = all.flatMap((piece) => {
+    if (piece.type === "text") return [];
+    return piece.type === "link" ? piece.href : `@${piece.name}`;
+  });
+  expect(shown).toEqual(found);
+}
+
+test("links are what browsers would open, without the sentence around them", () => {
+  check("see https://a.example/b?c=d.", "https://a.example/b?c=d");
+  check("(http://a.example)、https://b.example！", "http://a.example/", "https://b.example/");
+  check("https://a.example/@anna", "https://a.example/@anna");
+});
+
+test("what is no address of the web, or pretends to be another, stays text", () => {
+  check("javascript:alert(1) data:text/html,x ftp://a.example");
+  check("https://bank.example@evil.example/ https:// http://localhost");
+  check('https://a.example/"onmouseover=x', "https://a.example/");
+});
+
+test("names are found as people write them", () => {
+  check("@Anna, hi @bob_1!", "@anna", "@bob_1");
+  check("mail@anna.example a@bob @ab x/@anna");
+});
+
+test("nothing is nothing", () => check(""));
