@@ -64,7 +64,8 @@ async fn connected(fabric: &Arc<dyn Fabric>, room: ChannelId) -> Node {
     loop {
         let node = Node::open(fabric, room).await;
         let there = fabric.since(room, &node.opened.epoch, 0, 1).await;
-        let kept = node.append(Event::Cleared { user: None, by: AccountId::new() }, Terms::default()).await;
+        let kept =
+            node.append(Event::Cleared { user: None, by: AccountId::new(), sentence: None }, Terms::default()).await;
         let again = Node::open(fabric, room).await;
         if there.is_ok() && kept.is_ok() && again.opened.epoch == node.opened.epoch && !again.opened.recent.is_empty() {
             return again;

@@ -67,7 +67,7 @@ pub(crate) enum Msg {
     /// Take a message back: the speaker's own, or somebody else's.
     Delete { asked: Asked, speaker: Arc<Speaker>, id: MessageId },
     /// Take everything back, or what one account said. Asked by who may.
-    Clear { asked: Option<Asked>, by: AccountId, user: Option<AccountId> },
+    Clear { asked: Option<Asked>, by: AccountId, user: Option<AccountId>, sentence: Option<Sentence> },
     /// Pin a message, or none. Asked by who may.
     Pin { asked: Asked, by: AccountId, id: Option<MessageId> },
     /// Set how the room is. Asked by who may.
@@ -180,8 +180,8 @@ impl Actor for Room {
             Msg::Say { asked, speaker, id, text, reply_to } => state.say(asked, &speaker, id, text, reply_to),
             Msg::Danmaku { asked, speaker, text, mode, color } => state.comment(asked, &speaker, text, mode, color),
             Msg::Delete { asked, speaker, id } => state.delete(asked, &speaker, id),
-            Msg::Clear { asked, by, user } => {
-                state.append(Event::Cleared { user, by }, Terms::default(), move |_| drop(asked));
+            Msg::Clear { asked, by, user, sentence } => {
+                state.append(Event::Cleared { user, by, sentence }, Terms::default(), move |_| drop(asked));
             }
             Msg::Pin { asked, by, id } => state.pin(asked, by, id),
             Msg::Settings { asked: _asked, settings } => state.signal(Signal::Settings(settings)),
@@ -324,7 +324,7 @@ impl State {
         }
         let comment = Danmaku { id: MessageId::new(), user: speaker.person.clone(), text, mode, color, at: now };
         // The log of comments keeps their pace only.
-        let pace = Event::Cleared { user: None, by: speaker.person.id };
+        let pace = Event::Cleared { user: None, by: speaker.person.id, sentence: None };
         let wait = match self.comments.append(pace, &terms, now).0 {
             Taken::New(_) | Taken::Again(..) => return self.signal(Signal::Danmaku(comment)),
             Taken::TooMuch(wait) => Refusal::for_now("rate_limited", TOO_MUCH, wait),
@@ -423,6 +423,9 @@ impl State {
                 if gone {
                     self.pinned = None;
                 }
+            }
+            if let Event::Cleared { user: Some(user), sentence: Some(sentence), .. } = &entry.event {
+                self.rules.sentence(*user, Some(*sentence), now());
             }
             self.history.push(entry);
             self.gather(me, json);

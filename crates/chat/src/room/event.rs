@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 use weir_identity::{AccountId, ChannelName};
 
+use super::rules::Sentence;
+
 /// Longest id that a client gives a message, in bytes.
 pub const CLIENT_ID_BYTES_MAX: usize = 64;
 
@@ -152,6 +154,9 @@ pub enum Event {
         user: Option<AccountId>,
         /// Who did it.
         by: AccountId,
+        /// That account is banned from here on. It stands here, so that no node hears of the one without the other.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sentence: Option<Sentence>,
     },
     /// A message is pinned above the others, or none.
     Pinned {

@@ -110,9 +110,12 @@ mod tests {
         assert_eq!(texts(&history), "one x three deleted");
         assert!(history.message(message(&two).id).is_none());
         assert!(history.message(message(&one).id).is_some());
-        push(&mut history, &[Event::Cleared { user: Some(message(&one).user.id), by }, said("berta", "four")]);
+        push(
+            &mut history,
+            &[Event::Cleared { user: Some(message(&one).user.id), by, sentence: None }, said("berta", "four")],
+        );
         assert_eq!(texts(&history), "x x x deleted cleared four");
-        push(&mut history, &[Event::Cleared { user: None, by }]);
+        push(&mut history, &[Event::Cleared { user: None, by, sentence: None }]);
         assert_eq!(texts(&history), "x x x deleted cleared x cleared");
     }
 

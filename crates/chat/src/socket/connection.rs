@@ -277,7 +277,7 @@ impl Talker {
             }
             Request::Clear { user: None } => {
                 moderation::note(shared, self.channel, by, "chat.clear", String::new());
-                Msg::Clear { asked: Some(asked), by, user: None }
+                Msg::Clear { asked: Some(asked), by, user: None, sentence: None }
             }
             Request::Pin { id } => Msg::Pin { asked, by, id },
             request => {

@@ -125,11 +125,13 @@ impl Chat {
     /// With a sentence comes who decided.
     pub fn sentence(&self, channel: ChannelId, account: AccountId, decided: Option<(Sentence, AccountId)>) {
         let fabric = &self.0.fabric;
-        fabric.signal(channel, Signal::Sentence { account, sentence: decided.map(|(sentence, _)| sentence) });
-        if let Some((_, by)) = decided {
-            let cleared = Event::Cleared { user: Some(account), by };
-            // The ban is kept, whether rooms can be told or not.
-            fabric.append(channel, cleared, Terms::default(), Box::new(|_| {}));
+        match decided {
+            Some((sentence, by)) => {
+                let cleared = Event::Cleared { user: Some(account), by, sentence: Some(sentence) };
+                // The ban is kept, whether rooms can be told or not.
+                fabric.append(channel, cleared, Terms::default(), Box::new(|_| {}));
+            }
+            None => fabric.signal(channel, Signal::Sentence { account, sentence: None }),
         }
     }
 

@@ -53,7 +53,7 @@ async fn decide(
         Request::Clear { user: Some(user) } => {
             below(shared, channel, speaker, user).await?;
             note(shared, channel, by, "chat.clear", user.to_string());
-            return tell(room, Msg::Clear { asked: None, by, user: Some(user) });
+            return tell(room, Msg::Clear { asked: None, by, user: Some(user), sentence: None });
         }
         Request::Unban { user } => {
             shared.gate.unban(channel, user, by).await.map_err(why)?;
@@ -69,8 +69,7 @@ async fn decide(
     let account = verdict.account;
     below(shared, channel, speaker, account).await?;
     let sentence = shared.gate.ban(verdict).await.map_err(why)?;
-    tell(room, Msg::Sentence { account, sentence: Some(sentence) })?;
-    tell(room, Msg::Clear { asked: None, by, user: Some(account) })
+    tell(room, Msg::Clear { asked: None, by, user: Some(account), sentence: Some(sentence) })
 }
 
 /// Goes on if `account` is one whom `speaker` may hold back.
