@@ -1,7 +1,7 @@
 //! Rooms, as people and their programs meet them.
 
 use serde_json::{Value, json};
-use weir_testkit::{chat::Chatter, http, server::Server};
+use weir_testkit::{cassandra::Cassandra, chat::Chatter, http, redis::Redis, server::Server};
 
 const PASSWORD: &str = "correct horse battery";
 
@@ -143,4 +143,30 @@ async fn a_server_that_stops_tells_everybody_to_come_back() {
     assert_eq!(reader.until("reconnect").await["reason"], "stopping");
     assert_eq!(reader.next().await["type"], "close");
     assert!(server.ended().await.success(), "{}", server.output());
+}
+
+#[tokio::test]
+async fn a_room_is_one_on_two_servers() {
+    let store = tokio::task::spawn_blocking(Cassandra::shared).await.expect("Cassandra starts").url("weir_rooms");
+    let redis = tokio::task::spawn_blocking(Redis::single).await.expect("Redis starts");
+    let settings = [("WEIR__STORE__URL", store.as_str()), ("WEIR__REDIS__URL", redis.url())];
+    let (one, two) = (Server::start_with(&settings).await, Server::start_with(&settings).await);
+    let (_, anna) = register(&one, "anna").await;
+    let (id, berta) = register(&two, "berta").await;
+    let (mut here, joined) = Chatter::join(&one, "anna", json!({"token": anna})).await;
+    let (mut there, same) = Chatter::join(&two, "anna", json!({"token": berta})).await;
+    assert_eq!(joined["epoch"], same["epoch"], "{joined} {same}");
+    assert_eq!(here.say("1", "from one").await, "ack 1");
+    assert_eq!(there.until("message").await["text"], "from one");
+    assert_eq!(there.say("1", "from the other").await, "ack 2");
+    while here.until("message").await["text"] != "from the other" {}
+    let mut again = member(&one, "anna", &berta).await;
+    assert_eq!(again.say("1", "from the other").await, "ack 2", "sent again to the other server");
+    here.send(&json!({"type": "ban", "user": id})).await;
+    there.until("cleared").await;
+    assert_eq!(there.say("2", "banned on one, heard on the other").await, "banned");
+    let since = json!({"since": 1, "epoch": joined["epoch"]});
+    let (mut late, back) = Chatter::join(&two, "anna", since).await;
+    assert_eq!(back["recovered"], true, "{back}");
+    assert_eq!([late.next().await["offset"].clone(), late.next().await["offset"].clone()], [json!(2), json!(3)]);
 }
