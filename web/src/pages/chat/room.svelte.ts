@@ -9,6 +9,9 @@ const LOUD_FROM = 10;
 /** In milliseconds. */
 const LOUD_WITHIN_MS = 5_000;
 
+/** How long it is offered to undo a ban, in milliseconds. */
+const UNDO_WITHIN_MS = 20_000;
+
 /** Something that flies over the picture. */
 export type Flying = Pick<Danmaku, "id" | "user" | "text"> & Partial<Danmaku>;
 
@@ -52,6 +55,7 @@ export class Room {
   /** What stands up to here was said before one came. */
   #past = 0;
   #asked: Deed | null = null;
+  #undoing: ReturnType<typeof setTimeout> | undefined;
   #frame = 0;
   #heard: number[] = [];
 
@@ -104,6 +108,7 @@ export class Room {
     this.#client.open();
     return () => {
       closed.abort();
+      clearTimeout(this.#undoing);
       cancelAnimationFrame(this.#frame);
       this.#client.close();
     };
@@ -194,6 +199,8 @@ export class Room {
         if (this.#asked && entry.user === this.#asked.person.id && entry.by === this.you?.id) {
           this.deed = this.#asked;
           this.#asked = null;
+          clearTimeout(this.#undoing);
+          this.#undoing = setTimeout(() => (this.deed = null), UNDO_WITHIN_MS);
         }
         return this.#sky()?.land({ user: entry.user });
     }

@@ -1,27 +1,29 @@
 import Danmaku from "danmaku/dist/esm/danmaku.dom.js";
 
 import type { Flying, Sky } from "../room.svelte";
-import type { Density } from "./wish";
 
 /** How long a comment flies, in seconds. */
 const FLIGHT_S = 8;
-/** Comments a second, at most; others only stand in the chat. */
-const A_SECOND: Record<Density, number> = { low: 3, medium: 8, high: 20 };
+/** Comments a second that a lane has room for, of usual length; others only stand in the chat. */
+const A_SECOND = 0.35;
+/** Comments whose nodes are known, at least; of more, those that have flown away are forgotten. */
+const KNOWN = 200;
 /** Longest comment that flies, in characters. */
 const CHARS_MAX = 100;
 /** Comments after which another instance of the library goes on: it keeps all that it was ever given. */
 const GIVEN_MAX = 5_000;
+/** Height of a lane, in heights of its letters. */
+const LANE = 1.6;
 const COLOR = /^#[0-9a-f]{6}$/i;
 const MODES = { scroll: "rtl", top: "top", bottom: "bottom" } as const;
 
 /** Comments that fly over a picture. */
 export class Stage implements Sky {
-  density: Density = "medium";
-
   #danmaku: Danmaku;
   #given = 0;
-  /** What may fly now; grows with time. */
-  #room = 1;
+  #lanes = 1;
+  /** How many may fly now; grows with time. */
+  #room = 0;
   #at = 0;
   readonly #shown = new Map<string, { user: string; node: HTMLElement }>();
   readonly #resized: ResizeObserver;
@@ -59,8 +61,8 @@ export class Stage implements Sky {
 
   #mayFly(): boolean {
     const now = performance.now();
-    const most = A_SECOND[this.density];
-    this.#room = Math.min(most, this.#room + ((now - this.#at) / 1_000) * most);
+    const grown = ((now - this.#at) / 1_000) * this.#lanes * A_SECOND;
+    this.#room = Math.min(this.#lanes, this.#room + grown);
     this.#at = now;
     if (this.#room < 1) return false;
     this.#room -= 1;
@@ -70,6 +72,10 @@ export class Stage implements Sky {
   #fit(): void {
     this.#danmaku.speed = Math.max(1, this.container.offsetWidth) / FLIGHT_S;
     this.#danmaku.resize();
+    const { offsetWidth, offsetHeight } = this.container;
+    // As the layer's style has it.
+    const font = Math.min(30, Math.max(16, offsetWidth * 0.026));
+    this.#lanes = Math.max(1, Math.floor(offsetHeight / (font * LANE)));
   }
 
   #begunAnew(): void {
@@ -85,7 +91,7 @@ export class Stage implements Sky {
   #forget(): void {
     for (const [id, { node }] of this.#shown) {
       // Comments fly for equally long: the first that is still there ends the search.
-      if (node.isConnected || this.#shown.size < A_SECOND.high * FLIGHT_S) return;
+      if (node.isConnected || this.#shown.size < KNOWN) return;
       this.#shown.delete(id);
     }
   }
