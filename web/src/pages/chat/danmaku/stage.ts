@@ -4,8 +4,10 @@ import type { Flying, Sky } from "../room.svelte";
 
 /** How long a comment flies, in seconds. */
 const FLIGHT_S = 8;
-/** Comments a second that a lane has room for, of usual length; others only stand in the chat. */
-const A_SECOND = 0.35;
+/** How much longer than a comment needs its lane is taken: longer ones fly faster, and catch up. */
+const APART = 1.5;
+/** How much of all lanes may be taken at once, in seconds. */
+const AT_ONCE_S = 1.5;
 /** Comments whose nodes are known, at least; of more, those that have flown away are forgotten. */
 const KNOWN = 200;
 /** Longest comment that flies, in characters. */
@@ -21,9 +23,12 @@ const MODES = { scroll: "rtl", top: "top", bottom: "bottom" } as const;
 export class Stage implements Sky {
   #danmaku: Danmaku;
   #given = 0;
+  /** In pixels. */
+  #width = 1;
+  #font = 16;
   #lanes = 1;
-  /** How many may fly now; grows with time. */
-  #room = 0;
+  /** What is free of the lanes, in seconds of one; grows with time. */
+  #free = 0;
   #at = 0;
   readonly #shown = new Map<string, { user: string; node: HTMLElement }>();
   readonly #resized: ResizeObserver;
@@ -42,11 +47,12 @@ export class Stage implements Sky {
 
   fly({ id, user, text, mode, color }: Flying, own: boolean): void {
     // What nobody sees would all fly at once when somebody looks again.
-    if (document.hidden || !(own || this.#mayFly())) return;
+    const shown = Array.from(text).slice(0, CHARS_MAX).join("");
+    if (document.hidden || !(this.#mayFly(shown) || own)) return;
     this.#begunAnew();
     const node = document.createElement("span");
     node.className = own ? "flying own" : "flying";
-    node.textContent = Array.from(text).slice(0, CHARS_MAX).join("");
+    node.textContent = shown;
     if (color && COLOR.test(color)) node.style.color = color;
     this.#forget();
     this.#shown.set(id, { user: user.id, node });
@@ -59,23 +65,29 @@ export class Stage implements Sky {
     }
   }
 
-  #mayFly(): boolean {
+  /** Whether a lane is free for it, which is then taken. */
+  #mayFly(text: string): boolean {
     const now = performance.now();
-    const grown = ((now - this.#at) / 1_000) * this.#lanes * A_SECOND;
-    this.#room = Math.min(this.#lanes, this.#room + grown);
+    const most = this.#lanes * AT_ONCE_S;
+    this.#free = Math.min(most, this.#free + ((now - this.#at) / 1_000) * this.#lanes);
     this.#at = now;
-    if (this.#room < 1) return false;
-    this.#room -= 1;
+    // Letters of Chinese, Korean and Japanese are as wide as high, others half as wide.
+    const letters = Array.from(text).reduce((sum, letter) => sum + (letter > "\u1100" ? 2 : 1), 0);
+    const width = letters * this.#font * 0.55;
+    const needed = Math.min(most, ((FLIGHT_S * width) / (this.#width + width)) * APART);
+    if (this.#free < needed) return false;
+    this.#free -= needed;
     return true;
   }
 
   #fit(): void {
-    this.#danmaku.speed = Math.max(1, this.container.offsetWidth) / FLIGHT_S;
-    this.#danmaku.resize();
     const { offsetWidth, offsetHeight } = this.container;
+    this.#width = Math.max(1, offsetWidth);
     // As the layer's style has it.
-    const font = Math.min(30, Math.max(16, offsetWidth * 0.026));
-    this.#lanes = Math.max(1, Math.floor(offsetHeight / (font * LANE)));
+    this.#font = Math.min(30, Math.max(16, offsetWidth * 0.026));
+    this.#lanes = Math.max(1, Math.floor(offsetHeight / (this.#font * LANE)));
+    this.#danmaku.speed = this.#width / FLIGHT_S;
+    this.#danmaku.resize();
   }
 
   #begunAnew(): void {
