@@ -160,3 +160,12 @@ test("without a cookie the refresh token is kept in memory and sent", async () =
   expect(session.who.state).toBe("nobody");
   expect(marked).toEqual([true, false]);
 });
+
+test("what is no call gets a token too, and another one when that does not count", async () => {
+  const server = new Server();
+  const session = new Session(atOnce, mark);
+  await session.start();
+  expect([await session.token(), await session.token()]).toEqual(["access-1", "access-1"]);
+  expect(await session.token(true)).toBe("access-2");
+  expect(server.given).toBe(2);
+});
