@@ -4,12 +4,13 @@
 //! people's players and caches), [`codecs`] (what RTMP can carry), [`lifecycle`] (publishers come, go, come back),
 //! [`origin`] (LL-HLS rules on a real stream), [`whep`] (watching over WebRTC), [`whip`] (publishing over it),
 //! [`webrtc_links`] (bad networks), [`webrtc_clients`] (other people's WebRTC), [`webrtc_latency`] (how old a picture is),
-//! [`chat`] (rooms), [`operating`] (start, stop, settings), [`cluster`] (several servers on one store), [`studio`]
+//! [`chat`] (rooms), [`chat_page`] (rooms in the browser), [`operating`] (start, stop, settings), [`cluster`] (several servers on one store), [`studio`]
 //! (accounts in the browser, pages that anybody can use), [`oidc`] (accounts elsewhere), [`api`] (the API and its
 //! description), [`hostile`] and [`traversal`] (bad input).
 
 mod api;
 mod chat;
+mod chat_page;
 mod cluster;
 mod codecs;
 mod hostile;

@@ -21,7 +21,7 @@ const IN_STUDIO: &str = "!!document.querySelector('main[data-state=in] #tab-head
 const AT_LOGIN: &str = "!!document.querySelector('#log-in')";
 
 /// Makes an account in the browser, which is logged in from then on.
-async fn register(browser: &mut Browser, server: &Server, name: &str) {
+pub(crate) async fn register(browser: &mut Browser, server: &Server, name: &str) {
     browser.goto(&server.url("/register")).await;
     browser.wait("!!document.querySelector('#register')").await;
     browser.fill("#username", name).await;
@@ -50,7 +50,7 @@ async fn there_are(browser: &mut Browser, selector: &str, count: usize) {
 }
 
 /// Has axe look at the page, wide and on a phone, and keeps pictures of both.
-async fn anybody_can_use(browser: &mut Browser, name: &str) {
+pub(crate) async fn anybody_can_use(browser: &mut Browser, name: &str) {
     for (shape, width, height) in [("phone", 390, 844), ("wide", 1280, 800)] {
         browser.size(width, height).await;
         assert_eq!(browser.barriers().await, Vec::<String>::new(), "{name}, {shape}");
@@ -61,7 +61,7 @@ async fn anybody_can_use(browser: &mut Browser, name: &str) {
 }
 
 /// What the pages complained of, without answers such as "wrong password" that Chromium counts as errors.
-async fn complaints(browser: &mut Browser) -> Vec<String> {
+pub(crate) async fn complaints(browser: &mut Browser) -> Vec<String> {
     let mut all = browser.complaints().await;
     all.retain(|line| !(line.contains("responded with a status of 4") && line.contains("/api/v1/")));
     all
