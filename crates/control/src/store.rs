@@ -133,6 +133,12 @@ impl Default for Config {
 }
 
 impl Config {
+    /// Whether several nodes may share the store.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        matches!(Place::parse(&self.url, Path::new("")), Ok(Place::Cql(_)))
+    }
+
     /// Says which value is impossible.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ use std::{future::Future, time::Duration};
 use redis::AsyncCommands;
 use weir_testkit::{redis::Redis, server::PATIENCE};
 
-use super::{Error, Link, Target};
+use super::{Bulletin, Error, Link, Target};
 
 /// What calls of these tests may take: longer than any that is answered.
 const WITHIN: Duration = Duration::from_secs(1);
@@ -95,4 +95,34 @@ async fn a_cluster_is_one_redis_and_serves_again_when_a_lost_server_is_back() {
         counted += soon("all serve", count_again(&link, &key.to_string())).await;
     }
     assert!((101..200).contains(&counted), "one third was forgotten: {counted}");
+}
+
+/// Says something until it is heard: whoever does not listen yet misses it.
+async fn is_heard(one: &Bulletin, heard: &mut tokio::sync::mpsc::UnboundedReceiver<Vec<u8>>, words: &str) {
+    soon("is heard", async {
+        loop {
+            one.say(words.into());
+            let next = async { while heard.recv().await.is_some_and(|heard| heard != words.as_bytes()) {} };
+            if tokio::time::timeout(Duration::from_millis(200), next).await.is_ok() {
+                return;
+            }
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_one_says_all_hear_again_when_redis_is_back() {
+    for redis in [Redis::single(), Redis::cluster()] {
+        let target = Target::parse(redis.url()).unwrap();
+        let one = Bulletin::open(&target, "news", |_| {});
+        let (sender, mut heard) = tokio::sync::mpsc::unbounded_channel();
+        let _two = Bulletin::open(&target, "news", move |words| drop(sender.send(words.to_vec())));
+        is_heard(&one, &mut heard, "good morning").await;
+        if !redis.url().contains("cluster") {
+            redis.kill(1);
+            redis.revive(1);
+            is_heard(&one, &mut heard, "good evening").await;
+        }
+    }
 }

@@ -53,10 +53,9 @@ use crate::{
         chat::{ChatGate, WithRooms},
         gate::Gate,
         history::History,
-        moved::Moved,
+        nodes::{self, Nodes},
         origin,
         presence::Streams,
-        revoked::Revoked,
         running::Running,
     },
 };
@@ -117,12 +116,11 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
         webrtc.certificate,
         config.webrtc.ice_servers.clone(),
     );
-    let revoked = Revoked::default();
+    let nodes = Nodes::new(registry.clone());
     let streams = Streams {
         playlists: playlists.clone(),
         registry: registry.clone(),
-        revoked: revoked.clone(),
-        moved: Moved::default(),
+        nodes: nodes.clone(),
         running: Running::default(),
         whep: Some(whep.clone()),
     };
@@ -140,14 +138,21 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
         filter::list::watch(config.chat.words.clone()).await?,
     );
     let publishing = Publishing { tls: certificate.clone(), gate, whip: whip.clone(), chat: chat.clone() };
-    let tree = Tree::start(&config, publishing, history, &streams, &repair, &revoked, &health).await?;
+    let tree = Tree::start(&config, publishing, history, &streams, &repair, &health).await?;
     let addresses = sockets.addresses(&config, tree.rtmp.address)?;
 
     let first = first_start::run(&*store, &secret, &config.first_start).await?;
-    let admin = Admin::new(store.clone(), secret.clone(), registry, revoked, addresses.clone());
+    let admin = Admin::new(store.clone(), secret.clone(), registry, nodes.clone(), addresses.clone());
     let token = Token::create(&config.data_dir)?;
     let presence: Arc<dyn Presence> = Arc::new(WithRooms { streams: streams.clone(), chat: chat.clone() });
     tokio::spawn(auth.clone().rotate_keys(secret.clone()));
+    if let Some(redis) = config.redis.target()? {
+        nodes.join(&redis);
+    }
+    if config.store.is_shared() {
+        let every = if config.redis.url.is_some() { nodes::LOOK_WITH_REDIS } else { nodes::LOOK_ALONE };
+        tokio::spawn(nodes::watch(store.clone(), streams.registry.clone(), every));
+    }
     let oidc = Oidc::new(store.clone(), auth.clone(), secret.clone(), &config.auth);
     let operators = Operators::new(store.clone(), auth.clone(), presence.clone());
     let internal = Internal { token, health: health.clone(), metrics, streams, admin, operators };
@@ -262,7 +267,6 @@ impl Tree {
         history: History,
         streams: &Streams,
         repair: &Workers,
-        revoked: &Revoked,
         health: &Health,
     ) -> Result<Self, Failure> {
         let current = Arc::new(ArcSwapOption::empty());
@@ -270,8 +274,8 @@ impl Tree {
         let publishes = Publishes {
             current: current.clone(),
             history: history.clone(),
-            revoked: revoked.clone(),
-            moved: streams.moved.clone(),
+            revoked: streams.nodes.revoked.clone(),
+            moved: streams.nodes.moved.clone(),
             whep: whep.clone(),
         };
         streams.registry.observe(publishes);

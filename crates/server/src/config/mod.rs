@@ -336,8 +336,8 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// `[redis]`: what nodes share while they run: how much of the API a caller used, and how often a password was guessed.
-/// While Redis is away each node counts by itself, and nothing waits for it.
+/// `[redis]`: what nodes share while they run: how much of the API a caller used, how often a password was guessed, what was
+/// said in chat, and whose publish is to end. While Redis is away each node counts by itself, and nothing waits for it.
 #[derive(Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Redis {

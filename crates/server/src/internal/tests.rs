@@ -18,7 +18,7 @@ use super::*;
 use crate::{
     addresses::Addresses,
     health,
-    wiring::{gate::Gate, revoked::Revoked, running::Running},
+    wiring::{gate::Gate, nodes::Nodes, running::Running},
 };
 
 /// A server without sockets, in a directory that goes with it.
@@ -43,11 +43,11 @@ impl Inside {
         let at = |port: u16| ([127, 0, 0, 1], port).into();
         let addresses = Addresses { public_host: String::new(), http: at(1), https: None, rtmp: at(2) };
         let (health, token) = (Health::starting(store.clone()), Token::create(&directory).unwrap());
+        let nodes = Nodes::new(registry.clone());
         let streams = Streams {
             playlists,
             registry: registry.clone(),
-            revoked: Revoked::default(),
-            moved: crate::wiring::moved::Moved::default(),
+            nodes: nodes.clone(),
             running: Running::default(),
             whep: None,
         };
@@ -58,7 +58,7 @@ impl Inside {
             metrics: metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder().handle(),
             operators: Operators::new(store.clone(), auth, Arc::new(streams.clone())),
             streams,
-            admin: Admin::new(store.clone(), secret.clone(), registry.clone(), Revoked::default(), addresses),
+            admin: Admin::new(store.clone(), secret.clone(), registry.clone(), nodes, addresses),
         });
         Self { directory, gate: Gate::new(store.clone(), secret, None), store, registry, health, token, router }
     }

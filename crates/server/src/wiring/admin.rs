@@ -12,7 +12,7 @@ use weir_control::{
 use weir_identity::{ChannelName, KeyId, KeySecret, StreamKey};
 use weir_media::Registry;
 
-use super::revoked::Revoked;
+use super::nodes::{News, Nodes};
 use crate::addresses::Addresses;
 
 /// The channel that `weir demo` publishes.
@@ -34,7 +34,7 @@ struct Inner {
     store: Arc<dyn Store>,
     secret: KeySecret,
     registry: Registry,
-    revoked: Revoked,
+    nodes: Nodes,
     addresses: Addresses,
 }
 
@@ -61,10 +61,10 @@ impl Admin {
         store: Arc<dyn Store>,
         secret: KeySecret,
         registry: Registry,
-        revoked: Revoked,
+        nodes: Nodes,
         addresses: Addresses,
     ) -> Self {
-        Self(Arc::new(Inner { store, secret, registry, revoked, addresses }))
+        Self(Arc::new(Inner { store, secret, registry, nodes, addresses }))
     }
 
     /// Where the public listeners are.
@@ -145,7 +145,7 @@ impl Admin {
             ));
         }
         self.0.store.revoke_key(channel.id, id, Timestamp::now()).await?;
-        Ok(self.0.revoked.cut(&[id], &self.0.registry))
+        Ok(self.0.nodes.tell(News::Revoked(vec![id])))
     }
 
     async fn channel(&self, name: &ChannelName) -> Result<Channel, Problem> {
@@ -201,7 +201,7 @@ impl Admin {
             Error::Exists => used_before(),
             other => other.into(),
         })?;
-        let cut = self.0.revoked.cut(&revoked, &self.0.registry);
+        let cut = self.0.nodes.tell(News::Revoked(revoked));
         Ok(Opened { channel: channel.name, id, key, expires_at: None, cut })
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod chat;
 pub(crate) mod gate;
 pub(crate) mod history;
 pub(crate) mod moved;
+pub(crate) mod nodes;
 pub(crate) mod origin;
 pub(crate) mod presence;
 pub(crate) mod revoked;

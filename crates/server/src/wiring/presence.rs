@@ -7,17 +7,19 @@ use weir_control::{HealthInfo, LiveInfo, Presence, RenditionInfo, channels::Visi
 use weir_edge::Whep;
 use weir_hls::{RenditionKind, RenditionSpec};
 use weir_identity::{ChannelName, KeyId};
-use weir_media::{Kick, Registry};
+use weir_media::Registry;
 
-use super::{moved::Moved, revoked::Revoked, running::Running};
+use super::{
+    nodes::{News, Nodes},
+    running::Running,
+};
 
 /// A channel is live while its playlist is: viewers see nothing of a publisher's absence within the grace time.
 #[derive(Debug, Clone)]
 pub(crate) struct Streams {
     pub(crate) playlists: weir_hls::Store,
     pub(crate) registry: Registry,
-    pub(crate) revoked: Revoked,
-    pub(crate) moved: Moved,
+    pub(crate) nodes: Nodes,
     pub(crate) running: Running,
     /// Viewers over WebRTC.
     pub(crate) whep: Option<Whep>,
@@ -74,18 +76,16 @@ impl Presence for Streams {
     }
 
     fn end(&self, channel: &ChannelName) {
-        if let Some(live) = self.registry.get(channel) {
-            live.kick(Kick::Ended);
-        }
+        self.nodes.tell(News::Ended(channel.clone()));
     }
 
     fn visibility_changed(&self, channel: &ChannelName, visibility: Visibility) {
         // The running playlist has the addresses of the old visibility: its publisher comes back to a new one.
-        self.moved.end(channel, visibility.is_closed(), &self.registry);
+        self.nodes.tell(News::Moved(channel.clone(), visibility.is_closed()));
     }
 
     fn revoked(&self, keys: &[KeyId]) {
-        self.revoked.cut(keys, &self.registry);
+        self.nodes.tell(News::Revoked(keys.to_vec()));
     }
 }
 

@@ -97,3 +97,34 @@ async fn two_servers_with_one_redis_share_limits_and_go_on_when_it_is_gone() {
     redis.kill(1);
     assert_eq!(register(two, "dora").await, 201, "it made one, and counts by itself");
 }
+
+/// Publishes to one server and revokes the key over the other.
+async fn a_revoked_key_is_cut_elsewhere(servers: &[Server; 2], name: &str) {
+    let [one, two] = servers;
+    let session =
+        post(one, "/api/v1/auth/register", json!({"username": name, "password": "correct horse battery"})).await;
+    let bearer = format!("Bearer {}", session["access_token"].as_str().expect("a token"));
+    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let made = http::send("POST", &two.url("/api/v1/me/keys"), &headers, Bytes::from_static(b"{}")).await;
+    let made: Value = serde_json::from_slice(&made.expect("the server answers").body).expect("JSON");
+    let (id, key) = (made["id"].as_str().expect("an id"), made["key"].as_str().expect("a key"));
+    let publisher = ClockPublisher::start(&one.rtmp_url(key), &[]);
+    hls::open(&one.playlist(name)).await;
+    let revoked = http::send("DELETE", &two.url(&format!("/api/v1/me/keys/{id}")), &headers, Bytes::new()).await;
+    assert_eq!(revoked.expect("the server answers").status, 204);
+    publisher.cut().await;
+}
+
+#[tokio::test]
+async fn a_key_that_one_server_revokes_cuts_its_publisher_at_the_other() {
+    let redis = tokio::task::spawn_blocking(Redis::single).await.expect("Redis starts");
+    let store = cassandra().await.url("weir_cut");
+    let alone = [("WEIR__STORE__URL", store.as_str())];
+    let servers = [Server::start_with(&alone).await, Server::start_with(&alone).await];
+    a_revoked_key_is_cut_elsewhere(&servers, "emma").await;
+    drop(servers);
+
+    let told = [alone[0], ("WEIR__REDIS__URL", redis.url())];
+    let servers = [Server::start_with(&told).await, Server::start_with(&told).await];
+    a_revoked_key_is_cut_elsewhere(&servers, "frida").await;
+}
