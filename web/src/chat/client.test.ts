@@ -294,6 +294,12 @@ test("what is no frame is not listened to", async () => {
   expect([room.state.at, told]).toEqual(["joined", ["reset", 1]]);
 });
 
+test("what takes an offset and is not known yet leaves no hole", async () => {
+  const room = await client();
+  line().tell(joined(0), message(1), { type: "polled", offset: 2 }, message(3));
+  expect([room.state.at, told]).toEqual(["joined", ["reset", 1, 2, 3]]);
+});
+
 test("waits double up to half a minute, and are spread", () => {
   expect([0, 1, 2, 10, 1_000].map((failures) => backoff(failures, 1))).toEqual([
     500, 1_000, 2_000, 30_000, 30_000,

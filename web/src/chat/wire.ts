@@ -27,8 +27,8 @@ export interface Message {
 export type Entry = { offset: number } & (
   | ({ type: "message" } & Message)
   | { type: "deleted"; id: string; by: string }
-  /** Everything, or what one account said. */
-  | { type: "cleared"; user: string | null; by: string }
+  /** Everything, or what one account said; with a `sentence` it is banned from here on, until then or for good. */
+  | { type: "cleared"; user: string | null; by: string; sentence?: { until: string | null } }
   | { type: "pinned"; message: Message | null; by: string }
 );
 
@@ -124,7 +124,8 @@ export function read(data: unknown): Frame[] {
 const isFrame = (value: unknown): value is Frame =>
   typeof value === "object" && value !== null && typeof Reflect.get(value, "type") === "string";
 
-/** Whether a frame has a place in the transcript. */
+/** Whether a frame has a place in the transcript. Kinds that are not known yet have one too, or there would be a hole. */
 export const isEntry = (frame: Frame): frame is Entry =>
-  ["message", "deleted", "cleared", "pinned"].includes(frame.type) &&
-  Number.isSafeInteger((frame as Entry).offset);
+  frame.type !== "joined" &&
+  frame.type !== "ack" &&
+  Number.isSafeInteger(Reflect.get(frame, "offset"));
