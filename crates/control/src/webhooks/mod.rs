@@ -24,6 +24,7 @@ use jiff::{SignedDuration, Timestamp};
 use utoipa::ToSchema;
 use weir_identity::{AccountId, ChannelId, DeliveryId, HookId, KeySecret};
 
+pub(crate) use self::client::trusted_authorities;
 pub use self::{
     announcer::Announcer,
     client::{Answered, Client, Failed},
@@ -31,7 +32,6 @@ pub use self::{
     courier::Courier,
     signature::Secret,
 };
-pub(crate) use self::client::trusted_authorities;
 use crate::{seal::Seal, store::Answer};
 
 /// Most hooks of one channel, or of the installation.

@@ -95,12 +95,10 @@ impl Table {
         let mut inner = self.inner.lock();
         let removed = inner.viewers.remove(viewer.id())?;
         inner.connecting.remove(&viewer.key());
-        if connected {
-            if let Some(count) = inner.watching.get_mut(viewer.channel()) {
-                *count = count.saturating_sub(1);
-                if *count == 0 {
-                    inner.watching.remove(viewer.channel());
-                }
+        if connected && let Some(count) = inner.watching.get_mut(viewer.channel()) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                inner.watching.remove(viewer.channel());
             }
         }
         self.measure(&inner);
