@@ -10,7 +10,6 @@ use std::{
     time::Duration,
 };
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tracing::{debug, warn};
 use weir_control::{Error, Store};
@@ -148,11 +147,10 @@ async fn look(store: &dyn Store, name: &ChannelName, publishes: &[Arc<Live>]) ->
         end(Kick::Ended);
         return Ok(());
     }
-    let (keys, now) = (store.keys_of(channel.id).await?, Timestamp::now());
+    let keys = store.keys_of(channel.id).await?;
     for live in publishes {
         // One that only expired may finish what it began.
-        let is_good =
-            keys.iter().any(|key| key.id == live.publish.key && (key.is_usable(now) || key.revoked_at.is_none()));
+        let is_good = keys.iter().any(|key| key.id == live.publish.key && key.revoked_at.is_none());
         if !is_good {
             live.kick(Kick::KeyRevoked);
         } else if live.publish.private != channel.visibility.is_closed() {
