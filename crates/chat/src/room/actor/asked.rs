@@ -1,0 +1,154 @@
+//! What connections ask of a room: it is judged here, and appended to the fabric.
+
+use std::time::Duration;
+
+use weir_identity::AccountId;
+
+use super::{State, now};
+use crate::{
+    fabric::{Down, Signal},
+    filter::Verdict,
+    room::{
+        event::{ClientId, Event, Message, MessageId, Reply, Role},
+        log::{Limit, Taken, Terms},
+        rules::{Refusal, Speaker},
+    },
+    socket::desk::Asked,
+    wire::{
+        inbound::Way,
+        outbound::{Danmaku, Said, refusal},
+    },
+};
+
+const TOO_MUCH: &str = "That was a lot in a short time. Wait a little.";
+const TOO_SOON: &str = "Slow mode: wait before the next message.";
+
+impl State {
+    pub(super) fn say(
+        &mut self,
+        asked: Asked,
+        speaker: &Speaker,
+        id: ClientId,
+        text: String,
+        reply_to: Option<MessageId>,
+    ) {
+        let now = now();
+        let terms = match self.rules.check(speaker, Some(id.clone()), &text, now) {
+            Ok(terms) => terms,
+            Err(why) => return asked.answer(&refusal(&why, Some(&id))),
+        };
+        let text = match self.clean(speaker, text) {
+            Ok(text) => text,
+            Err(why) => return asked.answer(&refusal(&why, Some(&id))),
+        };
+        let reply_to = reply_to.and_then(|id| {
+            let answered = self.history.message(id)?;
+            Some(Reply { id, name: answered.user.name.clone() })
+        });
+        let message =
+            Message { id: MessageId::new(), user: speaker.person.clone(), text, at: now, reply_to, deleted: false };
+        let new = message.id;
+        self.append(Event::Message(message), terms, move |taken| {
+            let refused = |why: Refusal| refusal(&why, Some(&id));
+            asked.answer(&match taken {
+                Ok(Taken::New(offset)) => Said::Ack { id: &id, offset, message: new }.json(),
+                Ok(Taken::Again(offset, message)) => Said::Ack { id: &id, offset, message }.json(),
+                Ok(Taken::TooMuch(wait)) => refused(Refusal::for_now("rate_limited", TOO_MUCH, wait)),
+                Ok(Taken::TooSoon(wait)) => refused(Refusal::for_now("slow_mode", TOO_SOON, wait)),
+                Ok(Taken::NotUnique) => refused(Refusal::new("not_unique", "This was said a moment ago.")),
+                Err(Down) => refused(unavailable()),
+            });
+        });
+    }
+
+    /// A text as it may be said. Who keeps order may say what others said.
+    fn clean(&self, speaker: &Speaker, text: String) -> Result<String, Refusal> {
+        if speaker.person.role >= Role::Moderator {
+            return Ok(text);
+        }
+        match self.arguments.words.load().judge(&text) {
+            Verdict::Clean => Ok(text),
+            Verdict::Masked(masked) => Ok(masked),
+            Verdict::Held => Err(Refusal::new("held", "This is not said before a moderator has read it.")),
+            Verdict::Blocked => Err(Refusal::new("blocked", "This has words that are not said here.")),
+        }
+    }
+
+    pub(super) fn comment(&mut self, asked: Asked, speaker: &Speaker, text: String, mode: Way, color: Option<String>) {
+        let now = now();
+        let terms = match self.rules.check(speaker, None, &text, now) {
+            Ok(terms) => terms,
+            Err(why) => return asked.answer(&refusal(&why, None)),
+        };
+        let text = match self.clean(speaker, text) {
+            Ok(text) => text,
+            Err(why) => return asked.answer(&refusal(&why, None)),
+        };
+        let is_color = |text: &String| {
+            text.len() == 7 && text.starts_with('#') && text.bytes().skip(1).all(|byte| byte.is_ascii_hexdigit())
+        };
+        if !color.as_ref().is_none_or(is_color) {
+            return asked.answer(&refusal(&Refusal::new("bad_color", "A color is written #rrggbb."), None));
+        }
+        let comment = Danmaku { id: MessageId::new(), user: speaker.person.clone(), text, mode, color, at: now };
+        // The log of comments keeps their pace only.
+        let pace = Event::Cleared { user: None, by: speaker.person.id, sentence: None };
+        let wait = match self.comments.append(pace, &terms, now).0 {
+            Taken::New(_) | Taken::Again(..) => return self.signal(Signal::Danmaku(comment)),
+            Taken::TooMuch(wait) => Refusal::for_now("rate_limited", TOO_MUCH, wait),
+            Taken::TooSoon(wait) => Refusal::for_now("slow_mode", TOO_SOON, wait),
+            Taken::NotUnique => Refusal::new("not_unique", "This was said a moment ago."),
+        };
+        asked.answer(&refusal(&wait, None));
+    }
+
+    pub(super) fn delete(&mut self, asked: Asked, speaker: &Speaker, id: MessageId) {
+        let moderates = speaker.person.role >= Role::Moderator;
+        let may = match self.history.message(id) {
+            Some(message) => {
+                message.user.id == speaker.person.id || (moderates && message.user.role <= speaker.person.role)
+            }
+            // Older than what this node has: whoever keeps order may take it back.
+            None => moderates,
+        };
+        if !may {
+            let why = Refusal::new("forbidden", "This message is not yours to delete.");
+            return asked.answer(&refusal(&why, None));
+        }
+        let by = speaker.person.id;
+        // Whoever takes back much of their own is held to the pace of speaking.
+        let limit = if moderates { None } else { self.arguments.config.bounds().limit };
+        let terms = Terms { by: limit.map(|_: Limit| by), limit, ..Terms::default() };
+        self.append(Event::Deleted { id, by }, terms, move |taken| match taken {
+            Ok(Taken::TooMuch(wait)) => {
+                asked.answer(&refusal(&Refusal::for_now("rate_limited", TOO_MUCH, wait), None));
+            }
+            Ok(_) => drop(asked),
+            Err(Down) => asked.answer(&refusal(&unavailable(), None)),
+        });
+    }
+
+    pub(super) fn pin(&mut self, asked: Asked, by: AccountId, id: Option<MessageId>) {
+        let message = match id.map(|id| self.history.message(id).cloned()) {
+            Some(None) => {
+                let why = Refusal::new("not_found", "This message is no longer here.");
+                return asked.answer(&refusal(&why, None));
+            }
+            Some(Some(message)) => Some(Box::new(message)),
+            None => None,
+        };
+        self.append(Event::Pinned { message, by }, Terms::default(), move |_| drop(asked));
+    }
+
+    pub(super) fn append(&self, event: Event, terms: Terms, done: impl FnOnce(Result<Taken, Down>) + Send + 'static) {
+        self.arguments.fabric.append(self.arguments.id, event, terms, Box::new(done));
+    }
+
+    pub(super) fn signal(&self, signal: Signal) {
+        self.arguments.fabric.signal(self.arguments.id, signal);
+    }
+}
+
+fn unavailable() -> Refusal {
+    Refusal::for_now("unavailable", "This could not be said now. Try again.", Duration::from_secs(1))
+}
