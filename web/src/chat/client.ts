@@ -1,13 +1,10 @@
 import { backoff } from "./backoff";
+import { Outbox, PENDING_MAX, type Pending } from "./outbox";
 import { isEntry, read, type Danmaku, type Entry, type Failure, type Frame } from "./wire";
-import type { Joined, Request, Settings, Way } from "./wire";
+import type { Joined, Request, Settings, Viewers, Way } from "./wire";
 
-/** Messages that may wait for their ack. */
-export const PENDING_MAX = 20;
-/** A server knows a client's id for ten minutes; what is older is not sent again, lest it is said twice. In ms. */
-const RESEND_FOR_MS = 9 * 60_000;
-/** A message without an ack is sent again after so long, in milliseconds. */
-const ACK_WITHIN_MS = 10_000;
+export { PENDING_MAX, type Pending };
+
 /** Between two looks at what is due, in milliseconds. */
 const BEAT_MS = 1_000;
 /** Silence after which a server is asked whether it is there, in milliseconds. */
@@ -48,14 +45,6 @@ export type State =
   | { at: "refused"; code: string; text: string }
   | { at: "closed" };
 
-/** A message that is on its way. */
-export interface Pending {
-  /** The client's id of it. */
-  readonly id: string;
-  readonly text: string;
-  readonly replyTo: string | null;
-}
-
 /** Something that the server did not do; `pending` when it is about a message, which then waits no more. */
 export interface Refusal {
   code: string;
@@ -75,17 +64,15 @@ export interface Events {
   presence: number;
   settings: Settings;
   danmaku: Danmaku;
+  /** The answer to `viewers`. */
+  viewers: Viewers;
+  /** For moderators: messages that wait for a moderator. */
+  held: number;
+  /** For moderators: messages that somebody reported. */
+  reported: number;
   refused: Refusal;
   /** What is on its way, in the order of saying. */
   pending: readonly Pending[];
-}
-
-interface Outgoing extends Pending {
-  readonly since: number;
-  /** When it goes out again if nothing is heard of it. */
-  due: number;
-  /** Where it stands, once that is known. */
-  offset: number | null;
 }
 
 /**
@@ -108,7 +95,7 @@ export class ChatClient {
   #offset: number | null = null;
   /** A fresh page may follow up to this offset: its first entry may be any. */
   #page: number | null = null;
-  #pending: Outgoing[] = [];
+  readonly #outbox = new Outbox();
   #failures = 0;
   #anew = false;
   #since = 0;
@@ -160,18 +147,15 @@ export class ChatClient {
   }
 
   get pending(): readonly Pending[] {
-    return this.#pending;
+    return this.#outbox.all;
   }
 
   /** Says something, now or once the room is joined; its id, or null when too much waits already. */
   say(text: string, replyTo: string | null = null): string | null {
-    if (this.#pending.length >= PENDING_MAX) return null;
     const now = Date.now();
-    const said: Outgoing = { id: newId(), text, replyTo, since: now, due: now, offset: null };
-    this.#pending.push(said);
-    this.#emit("pending", this.pending);
-    this.#sendDue(now);
-    return said.id;
+    const id = this.#change((outbox) => outbox.add(text, replyTo, now));
+    if (id !== null) this.#sendDue(now);
+    return id;
   }
 
   /** Sends a comment over the picture; false when the room is not joined. */
@@ -180,8 +164,9 @@ export class ChatClient {
   }
 
   /**
-   * Asks for anything else: `delete`, and for moderators `clear`, `timeout`, `ban`, `unban`, `pin`, `settings`. What comes
-   * of it is seen in the transcript, or told by `refused`. False when the room is not joined.
+   * Asks for anything else: `delete`, `viewers`, and for moderators `clear`, `timeout`, `ban`, `unban`, `pin`, `settings`.
+   * What comes of it is seen in the transcript, or told by an event of that name or by `refused`. False when the room is
+   * not joined.
    */
   request(request: Exclude<Request, { type: "say" }>): boolean {
     if (this.state.at !== "joined") return false;
@@ -249,13 +234,19 @@ export class ChatClient {
       case "joined":
         return this.#joined(frame);
       case "ack":
-        return this.#acked(frame.id, frame.offset);
+        return this.#change((all) => all.acked(frame.id, frame.offset, this.#offset ?? 0));
       case "presence":
         return this.#emit("presence", frame.count);
       case "settings":
         return this.#emit("settings", frame.settings);
       case "danmaku":
         return this.#emit("danmaku", frame);
+      case "viewers":
+        return this.#emit("viewers", frame);
+      case "held":
+        return this.#emit("held", frame.count);
+      case "reported":
+        return this.#emit("reported", frame.count);
       case "error":
         return this.#failed(frame);
       case "reconnect":
@@ -272,13 +263,12 @@ export class ChatClient {
     if (!goesOn) {
       this.#offset = null;
       this.#page = joined.offset;
-      // What was acked stands in the page, or is older than it.
-      this.#settle((said) => said.offset !== null);
+      this.#change((outbox) => outbox.skipped());
       this.#emit("reset", null);
     }
     this.#become({ at: "joined" });
     this.#emit("joined", joined);
-    for (const said of this.#pending) said.due = this.#since;
+    this.#outbox.again(this.#since);
     this.#sendDue(this.#since);
   }
 
@@ -302,27 +292,18 @@ export class ChatClient {
     if (entry.offset > last + 1) return this.#comeBack(null);
     this.#offset = entry.offset;
     this.#emit("entry", entry);
-    this.#settle((said) => said.offset !== null && said.offset <= entry.offset);
-  }
-
-  #acked(id: string, offset: number): void {
-    const said = this.#pending.find((said) => said.id === id);
-    if (!said) return;
-    said.offset = offset;
-    this.#settle((said) => said.offset !== null && said.offset <= (this.#offset ?? 0));
+    this.#change((outbox) => outbox.told(entry.offset));
   }
 
   #failed(failure: Failure): void {
     const { code, text, retry_after, id } = failure;
     if (this.state.at !== "joined") return this.#notLetIn(code, text);
-    const said = this.#pending.find((said) => said.id === id);
-    if (said && code === "unavailable") {
+    if (id !== undefined && code === "unavailable") {
       // It may have been said all the same: only its own id may ask again.
-      said.due = Date.now() + (retry_after ?? 1) * 1_000;
-      return;
+      if (this.#outbox.later(id, Date.now(), (retry_after ?? 1) * 1_000)) return;
     }
-    if (said) this.#settle((other) => other === said);
-    this.#emit("refused", { code, text, retryAfter: retry_after ?? null, pending: said ?? null });
+    const pending = id === undefined ? null : this.#change((outbox) => outbox.refused(id));
+    this.#emit("refused", { code, text, retryAfter: retry_after ?? null, pending });
   }
 
   #notLetIn(code: string, text: string): void {
@@ -358,26 +339,22 @@ export class ChatClient {
   }
 
   #sendDue(now: number): void {
-    for (const said of [...this.#pending]) {
-      if (said.offset !== null || now < said.due) continue;
-      if (now - said.since > RESEND_FOR_MS) {
-        this.#settle((other) => other === said);
-        const text = "This could not be said for too long.";
-        this.#emit("refused", { code: "expired", text, retryAfter: null, pending: said });
-      } else if (this.state.at === "joined") {
-        const { id, text, replyTo } = said;
-        said.due = now + ACK_WITHIN_MS;
-        this.#send({ type: "say", id, text, ...(replyTo === null ? {} : { reply_to: replyTo }) });
-      }
+    for (const pending of this.#change((outbox) => outbox.expired(now))) {
+      const text = "This could not be said for too long.";
+      this.#emit("refused", { code: "expired", text, retryAfter: null, pending });
+    }
+    if (this.state.at !== "joined") return;
+    for (const { id, text, replyTo } of this.#outbox.due(now)) {
+      this.#send({ type: "say", id, text, ...(replyTo === null ? {} : { reply_to: replyTo }) });
     }
   }
 
-  /** These wait no more. */
-  #settle(done: (said: Outgoing) => boolean): void {
-    const left = this.#pending.filter((said) => !done(said));
-    if (left.length === this.#pending.length) return;
-    this.#pending = left;
-    this.#emit("pending", this.pending);
+  /** Does something to what is on its way, and tells if that is another list then. */
+  #change<T>(change: (outbox: Outbox) => T): T {
+    const before = this.#outbox.all;
+    const answer = change(this.#outbox);
+    if (this.#outbox.all !== before) this.#emit("pending", this.#outbox.all);
+    return answer;
   }
 
   #send(request: Request): void {
@@ -400,10 +377,4 @@ export function roomUrl(channel: string, base: string): string {
   const url = new URL(`/api/v1/channels/${encodeURIComponent(channel)}/chat`, base);
   url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
   return url.href;
-}
-
-/** 128 random bits. `crypto.randomUUID` is not there on pages of plain HTTP. */
-function newId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }

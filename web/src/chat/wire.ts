@@ -73,6 +73,15 @@ export interface Danmaku {
   at: string;
 }
 
+/** Who is there. */
+export interface Viewers {
+  type: "viewers";
+  /** On all nodes, those without an account included. */
+  count: number;
+  /** Those with an account; null when they are too many. */
+  people: Person[] | null;
+}
+
 export interface Failure {
   type: "error";
   code: string;
@@ -92,6 +101,10 @@ export type Frame =
   | { type: "presence"; count: number }
   | { type: "settings"; settings: Settings }
   | ({ type: "danmaku" } & Danmaku)
+  | Viewers
+  /** To moderators, when a queue changed: messages that wait for them, and those that were reported. */
+  | { type: "held"; count: number }
+  | { type: "reported"; count: number }
   | Failure
   | { type: "reconnect"; reason: string; within: number }
   | { type: "pong" };
@@ -103,10 +116,12 @@ export type Request =
   | { type: "delete"; id: string }
   | { type: "clear"; user?: string }
   | { type: "timeout"; user: string; seconds: number; reason?: string }
-  | { type: "ban"; user: string; reason?: string }
+  /** With `address`, whoever comes from where they were last. */
+  | { type: "ban"; user: string; reason?: string; address?: boolean }
   | { type: "unban"; user: string }
   | { type: "pin"; id: string | null }
   | { type: "settings"; settings: Settings }
+  | { type: "viewers" }
   | { type: "ping" };
 
 /** The frames in what a socket brings; none in what is not of this protocol. */
