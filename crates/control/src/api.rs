@@ -42,6 +42,7 @@ use crate::{
     problem::Problem,
     roles,
     store::Store,
+    vods,
     webhooks::{self, Announcer},
 };
 
@@ -96,6 +97,7 @@ pub fn router(api: Api) -> Router {
         .merge(webhooks::routes::router())
         .merge(roles::routes::router())
         .merge(bans::routes::router())
+        .merge(vods::routes::router())
         .merge(audit::routes::router())
         .merge(admin::routes::router())
         .route("/openapi.json", get(description))
@@ -145,6 +147,7 @@ fn openapi_json() -> String {
     all.merge(webhooks::routes::Description::openapi());
     all.merge(roles::routes::Description::openapi());
     all.merge(bans::routes::Description::openapi());
+    all.merge(vods::routes::Description::openapi());
     all.merge(audit::routes::Description::openapi());
     all.merge(admin::routes::Description::openapi());
     answers::spell_out(&mut all);

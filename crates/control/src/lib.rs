@@ -1,7 +1,7 @@
 //! Who owns what: accounts, channels, stream keys and the record of publishes, and where they are kept.
 //!
 //! Read a domain folder first: [`accounts`], [`channels`], [`keys`], [`roles`], [`bans`], [`families`] (devices that are
-//! logged in), [`signing`], [`sessions`], [`audit`] and the rest. Each has its model and the trait
+//! logged in), [`signing`], [`sessions`], [`vods`], [`audit`] and the rest. Each has its model and the trait
 //! that asks a store for it, and beside it `sqlite.rs` with the statements of the one-machine store. [`store`] joins
 //! the traits into one [`Store`] and opens the one that a URL names; [`sqlite`] is the machinery below the
 //! statements (threads, migrations), and [`cql`] is that of the cluster's store, whose statements stand in `cql.rs`.
@@ -52,6 +52,7 @@ pub mod store;
 #[cfg(test)]
 mod testing;
 pub mod transfer;
+pub mod vods;
 pub mod webhooks;
 
 pub use error::Error;

@@ -6,7 +6,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::{SignedDuration, Timestamp};
 use subtle::ConstantTimeEq;
-use weir_identity::{ChannelId, ChannelName, KeySecret};
+use weir_identity::{ChannelId, ChannelName, KeySecret, VodId};
 
 use crate::seal::derive;
 
@@ -14,6 +14,9 @@ use crate::seal::derive;
 pub const LIFETIME_MAX: SignedDuration = SignedDuration::from_hours(24 * 30);
 /// Life of a token that nobody said a life for.
 pub const LIFETIME: SignedDuration = SignedDuration::from_hours(12);
+
+/// A token: when it ends, whose it is, and the signature.
+const TOKEN_BYTES: usize = 4 + 16 + 16;
 
 /// Signs and checks tokens of one installation.
 #[derive(Debug, Clone)]
@@ -37,7 +40,7 @@ impl PlaybackTokens {
     /// given another owner; a channel that was removed and made anew has another id, which the caller compares.
     #[must_use]
     pub fn opens(&self, token: &str, channel: &ChannelName, now: Timestamp) -> Option<ChannelId> {
-        let mut bytes = [0; 4 + 16 + 16];
+        let mut bytes = [0; TOKEN_BYTES];
         // Longer texts do not fit, and are not read.
         let length = URL_SAFE_NO_PAD.decode_slice(token, &mut bytes).ok()?;
         if length != bytes.len() {
@@ -49,6 +52,32 @@ impl PlaybackTokens {
         let id = ChannelId::from_bytes(id.try_into().expect("16 of 36"));
         let right: bool = self.mac(channel, id, end).ct_eq(mac).into();
         (right && i64::from(u32::from_be_bytes(end)) > now.as_second()).then_some(id)
+    }
+
+    /// A token for a recording that counts until `end`.
+    #[must_use]
+    pub fn sign_vod(&self, id: VodId, end: Timestamp) -> String {
+        let end = u32::try_from(end.as_second()).unwrap_or(u32::MAX).to_be_bytes();
+        URL_SAFE_NO_PAD.encode([&end[..], id.as_bytes(), &self.vod_mac(id, end)].concat())
+    }
+
+    /// Whether `token` opens that recording at `now`.
+    #[must_use]
+    pub fn opens_vod(&self, token: &str, id: VodId, now: Timestamp) -> bool {
+        let mut bytes = [0; TOKEN_BYTES];
+        if URL_SAFE_NO_PAD.decode_slice(token, &mut bytes).ok() != Some(bytes.len()) {
+            return false;
+        }
+        let (end, rest) = bytes.split_at(4);
+        let (of, mac) = rest.split_at(16);
+        let end: [u8; 4] = end.try_into().expect("4 of 36");
+        let right: bool = (self.vod_mac(id, end).ct_eq(mac) & id.as_bytes().as_slice().ct_eq(of)).into();
+        right && i64::from(u32::from_be_bytes(end)) > now.as_second()
+    }
+
+    fn vod_mac(&self, id: VodId, end: [u8; 4]) -> [u8; 16] {
+        let whole = derive(&self.0, "vod playback", &[&end[..], id.as_bytes()].concat());
+        *whole.first_chunk().expect("16 of 32")
     }
 
     fn mac(&self, channel: &ChannelName, id: ChannelId, end: [u8; 4]) -> [u8; 16] {

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
-use weir_identity::{AccountId, ChannelId, ChannelName, KeyId};
+use weir_identity::{AccountId, ChannelId, ChannelName, KeyId, VodId};
 
 use crate::{bans::Ban, channels::Visibility};
 
@@ -35,6 +35,11 @@ pub trait Presence: Send + Sync + 'static {
     /// An account was banned from a channel, or is so no longer. Must not block.
     fn banned(&self, channel: ChannelId, account: AccountId, ban: Option<&Ban>) {
         let _ = (channel, account, ban);
+    }
+
+    /// A recording was removed, or others may watch it from now on. Must not block.
+    fn vod_changed(&self, id: VodId) {
+        let _ = id;
     }
 }
 

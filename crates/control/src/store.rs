@@ -25,6 +25,7 @@ use crate::{
     sessions::Sessions,
     signing::SigningKeys,
     sqlite::Sqlite,
+    vods::Vods,
     webhooks::Webhooks,
 };
 
@@ -48,6 +49,7 @@ pub trait Store:
     + Roles
     + Sessions
     + SigningKeys
+    + Vods
     + Webhooks
 {
     /// Whether it answers and can be written, for readiness. Costs one small query.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tower::ServiceExt;
-use weir_identity::{ChannelName, KeyId, KeySecret};
+use weir_identity::{ChannelName, KeyId, KeySecret, VodId};
 
 use crate::{
     api::{self, Api},
@@ -54,6 +54,10 @@ impl Presence for AnnaIsLive {
 
     fn visibility_changed(&self, channel: &ChannelName, visibility: Visibility) {
         self.0.lock().push(format!("{channel} is {}", visibility.as_str()));
+    }
+
+    fn vod_changed(&self, id: VodId) {
+        self.0.lock().push(format!("vod {id}"));
     }
 
     fn revoked(&self, keys: &[KeyId]) {

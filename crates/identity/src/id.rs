@@ -85,53 +85,77 @@ row_id!(
     DeliveryId
 );
 
-/// One publish: from the first frame a publisher sends to the end of its playlist. 32 lower-case hex digits.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct PublishId([u8; 16]);
+row_id!(
+    /// One recording.
+    VodId
+);
+row_id!(
+    /// One node: the data directory that a server runs on, which keeps it over restarts.
+    NodeId
+);
 
-impl PublishId {
-    /// 128 random bits.
-    ///
-    /// # Panics
-    /// When the operating system has no randomness to give, which Linux does not do after boot.
-    #[must_use]
-    pub fn random() -> Self {
-        let mut bits = [0; 16];
-        getrandom::fill(&mut bits).expect("the operating system gives random bytes");
-        Self(bits)
-    }
+macro_rules! random_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+        pub struct $name([u8; 16]);
 
-    /// The id written as 32 hex digits, or `None` for anything else, upper case included: one spelling a resource.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        if text.len() != 32 {
-            return None;
+        impl $name {
+            /// 128 random bits.
+            ///
+            /// # Panics
+            /// When the operating system has no randomness to give, which Linux does not do after boot.
+            #[must_use]
+            pub fn random() -> Self {
+                let mut bits = [0; 16];
+                getrandom::fill(&mut bits).expect("the operating system gives random bytes");
+                Self(bits)
+            }
+
+            /// The id written as 32 hex digits, or `None` for anything else, upper case included: one spelling a
+            /// resource.
+            #[must_use]
+            pub fn parse(text: &str) -> Option<Self> {
+                if text.len() != 32 {
+                    return None;
+                }
+                let mut bits = [0; 16];
+                for (byte, pair) in bits.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
+                    *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
+                }
+                Some(Self(bits))
+            }
         }
-        let mut bits = [0; 16];
-        for (byte, pair) in bits.iter_mut().zip(text.as_bytes().chunks_exact(2)) {
-            *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+            }
         }
-        Some(Self(bits))
-    }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+    };
 }
+
+random_id!(
+    /// One publish: from the first frame a publisher sends to the end of its playlist. 32 lower-case hex digits.
+    PublishId
+);
+random_id!(
+    /// What stands in the addresses of a recording's media, known to whoever was let in. It is another one once others
+    /// may watch. 32 lower-case hex digits.
+    WatchId
+);
 
 fn nibble(digit: u8) -> Option<u8> {
     match digit {
         b'0'..=b'9' => Some(digit - b'0'),
         b'a'..=b'f' => Some(digit - b'a' + 10),
         _ => None,
-    }
-}
-
-impl fmt::Display for PublishId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl fmt::Debug for PublishId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }
 

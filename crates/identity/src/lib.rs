@@ -11,6 +11,6 @@ pub mod key;
 pub mod name;
 pub mod token;
 
-pub use id::{AccountId, AuditId, ChannelId, DeliveryId, FamilyId, HookId, KeyId, PublishId};
+pub use id::{AccountId, AuditId, ChannelId, DeliveryId, FamilyId, HookId, KeyId, NodeId, PublishId, VodId, WatchId};
 pub use key::{InvalidKey, KeyHash, KeySecret, StreamKey};
 pub use name::{ChannelName, InvalidName};

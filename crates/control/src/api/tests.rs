@@ -18,7 +18,7 @@ async fn check(path: &str, status: u16, look: &str, found: Value) {
 async fn a_live_channel_tells_when_it_began_and_where_to_watch() {
     let anna = json!({
         "name": "anna", "title": "anna", "description": "", "tags": [], "category": "", "language": "",
-        "visibility": "public", "latency": "low", "conflict": "take_over", "live": true, "started_at": "2026-11-21T07:00:00Z", "viewers": 3,
+        "visibility": "public", "latency": "low", "conflict": "take_over", "record": false, "live": true, "started_at": "2026-11-21T07:00:00Z", "viewers": 3,
         "renditions": [], "playback": {"hls": "/live/anna/index.m3u8", "dash": null, "whep": "/whep/anna"}
     });
     check("/api/v1/channels/anna", 200, "", anna.clone()).await;

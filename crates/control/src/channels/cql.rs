@@ -28,14 +28,14 @@ const BARRED_S: i32 = 86_400;
 
 statements! { Rows {
     find: Read = "SELECT id, state, pending, name, owner, title, description, tags, category, language, visibility, \
-        latency, conflict, created_at, version FROM channels WHERE id = ?";
+        latency, conflict, created_at, version, record FROM channels WHERE id = ?";
     add: Decide = "INSERT INTO channels (id, state, pending, name, owner, title, description, tags, category, \
-        language, visibility, latency, conflict, created_at, version) \
-        VALUES (?, 'live', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) IF NOT EXISTS";
+        language, visibility, latency, conflict, created_at, version, record) \
+        VALUES (?, 'live', ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) IF NOT EXISTS";
     bar: Decide = "INSERT INTO channels (id, state) VALUES (?, 'void') IF NOT EXISTS USING TTL ?";
     settle: Decide = "UPDATE channels SET pending = null WHERE id = ? IF pending = ?";
     change: Decide = "UPDATE channels SET title = ?, description = ?, tags = ?, category = ?, language = ?, \
-        visibility = ?, latency = ?, conflict = ?, version = ? WHERE id = ? IF version = ? AND state = 'live'";
+        visibility = ?, latency = ?, conflict = ?, record = ?, version = ? WHERE id = ? IF version = ? AND state = 'live'";
     drop: Decide = "DELETE FROM channels WHERE id = ? IF EXISTS";
     of_owner: Read = "SELECT id, name FROM channels_by_owner WHERE owner = ?";
     own: Write = "INSERT INTO channels_by_owner (owner, id, name) VALUES (?, ?, ?)";
@@ -73,6 +73,8 @@ struct ChannelRow {
     conflict: Option<String>,
     created_at: Option<CqlTimestamp>,
     version: Option<i32>,
+    /// Empty in rows of a release that did not record.
+    record: Option<bool>,
 }
 
 impl ChannelRow {
@@ -91,6 +93,7 @@ impl ChannelRow {
             conflict: column::read(&column::there(self.conflict)?, Conflict::parse)?,
             created_at: column::time(column::there(self.created_at)?)?,
             version: u32::try_from(column::there(self.version)?).unwrap_or_default(),
+            record: self.record.unwrap_or_default(),
         })
     }
 }
@@ -164,6 +167,7 @@ impl Channels for Cql {
                 after.visibility.as_str(),
                 after.latency.as_str(),
                 after.conflict.as_str(),
+                after.record,
                 version(after.version),
                 after.id.column(),
                 version(channel.version),
@@ -235,6 +239,7 @@ impl Cql {
             channel.conflict.as_str(),
             column::at(channel.created_at),
             version(channel.version),
+            channel.record,
         );
         let took = || async {
             let row = self.settled_channel(channel.id).await?;
@@ -310,6 +315,7 @@ impl Cql {
             self.remove_roles_in(channel).await?;
             self.remove_bans_in(channel).await?;
             self.remove_hooks_in(channel).await?;
+            self.remove_vods_in(channel).await?;
             self.release_of(Kind::Channel, &name, id).await?;
             let disown: Values = Box::new((owner.column(), id));
             self.put_all(vec![self.channels.list.removing(&name, id), (&self.channels.rows.disown, disown)]).await?;

@@ -57,6 +57,8 @@ pub struct Channel {
     pub latency: Latency,
     /// What a second publisher gets while one is live.
     pub conflict: Conflict,
+    /// Whether its streams are recorded.
+    pub record: bool,
     /// When it was made.
     pub created_at: Timestamp,
     /// Grows with each change; [`Channels::update_channel`] compares it.
@@ -79,6 +81,7 @@ impl Channel {
             visibility: Visibility::Public,
             latency: Latency::Low,
             conflict: Conflict::TakeOver,
+            record: false,
             created_at: crate::store_time(Timestamp::now()),
             version: 1,
         }

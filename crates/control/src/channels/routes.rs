@@ -101,6 +101,8 @@ struct ChannelChange {
     /// What a second publisher gets: the channel (`take_over`), or a refusal (`refuse`).
     #[schema(value_type = Option<Conflict>)]
     conflict: Option<String>,
+    /// Whether the streams that begin from now on are recorded.
+    record: Option<bool>,
 }
 
 /// A tag, as the description of the API has it.
@@ -192,7 +194,9 @@ async fn change(
     if changed.visibility != channel.visibility {
         api.presence.visibility_changed(&changed.name, changed.visibility);
     }
-    let detail = serde_json::json!({"title": changed.title, "visibility": changed.visibility.as_str()});
+    let detail = serde_json::json!({
+        "title": changed.title, "visibility": changed.visibility.as_str(), "record": changed.record,
+    });
     Deed::by(&caller, origin, "channel.change").on(&changed).detail(&detail).note(&*api.store).await;
     Ok(view(&api, &changed, right))
 }
@@ -308,6 +312,7 @@ impl ChannelChange {
             visibility: named(self.visibility, channel.visibility, Visibility::parse, "visibility")?,
             latency: named(self.latency, channel.latency, Latency::parse, "latency")?,
             conflict: named(self.conflict, channel.conflict, Conflict::parse, "conflict")?,
+            record: self.record.unwrap_or(channel.record),
             ..channel
         })
     }

@@ -12,7 +12,7 @@ use crate::{
 };
 
 const COLUMNS: &str = "id, name, owner, title, conflict, created_at_ms, description, tags, category, language, visibility, \
-     latency, version";
+     latency, version, record";
 
 impl Channels for Sqlite {
     fn add_channel(&self, channel: Channel) -> Answer<'_, ()> {
@@ -68,7 +68,7 @@ impl Channels for Sqlite {
         self.write(move |db| {
             let changed = db.execute(
                 "UPDATE channels SET title = ?3, conflict = ?4, description = ?5, tags = ?6, category = ?7,
-                     language = ?8, visibility = ?9, latency = ?10, version = version + 1
+                     language = ?8, visibility = ?9, latency = ?10, record = ?11, version = version + 1
                  WHERE id = ?1 AND version = ?2",
                 params![
                     channel.id.to_string(),
@@ -81,6 +81,7 @@ impl Channels for Sqlite {
                     channel.language,
                     channel.visibility.as_str(),
                     channel.latency.as_str(),
+                    channel.record,
                 ],
             )?;
             Ok(changed == 1)
@@ -90,7 +91,7 @@ impl Channels for Sqlite {
 
 pub(crate) fn insert(db: &Connection, channel: &Channel) -> Result<(), Error> {
     db.execute(
-        &format!("INSERT INTO channels ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"),
+        &format!("INSERT INTO channels ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"),
         params![
             channel.id.to_string(),
             channel.name.as_str(),
@@ -105,6 +106,7 @@ pub(crate) fn insert(db: &Connection, channel: &Channel) -> Result<(), Error> {
             channel.visibility.as_str(),
             channel.latency.as_str(),
             channel.version,
+            channel.record,
         ],
     )?;
     Ok(())
@@ -135,5 +137,6 @@ fn channel(row: &Row<'_>) -> rusqlite::Result<Channel> {
         visibility: column::read(row, 10, Visibility::parse)?,
         latency: column::read(row, 11, Latency::parse)?,
         version: row.get(12)?,
+        record: row.get(13)?,
     })
 }

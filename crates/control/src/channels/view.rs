@@ -31,6 +31,8 @@ pub struct ChannelView {
     /// What a second publisher gets: the channel (`take_over`), or a refusal (`refuse`).
     #[schema(value_type = Conflict)]
     conflict: &'static str,
+    /// Whether its streams are recorded.
+    record: bool,
     /// Whether it is live.
     live: bool,
     /// When the running stream began, RFC 3339 in UTC; null while it is not live.
@@ -44,7 +46,8 @@ pub struct ChannelView {
     playback: Playback,
 }
 
-/// Addresses of a stream, below this server; null for what this server does not serve, or not to this caller.
+/// Addresses of a stream or a recording, below this server; null for what this server does not serve, or not to this
+/// caller.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Playback {
     /// Low-Latency HLS.
@@ -66,6 +69,13 @@ pub(crate) enum Watching {
     Signed(String),
     /// It is closed to this caller.
     Closed,
+}
+
+impl Playback {
+    /// Where a recording is watched; the query carries its token.
+    pub(crate) fn of_vod(hls: Option<String>) -> Self {
+        Self { hls, dash: None, whep: None }
+    }
 }
 
 impl ChannelView {
@@ -91,6 +101,7 @@ impl ChannelView {
             visibility: channel.visibility.as_str(),
             latency: channel.latency.as_str(),
             conflict: channel.conflict.as_str(),
+            record: channel.record,
             live: live.is_some(),
             started_at: live.as_ref().map(|live| live.started_at.to_string()),
             viewers: live.as_ref().map_or(0, |live| live.viewers),

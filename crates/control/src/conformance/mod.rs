@@ -4,6 +4,7 @@ mod accounts;
 mod devices;
 mod requests;
 mod rights;
+mod vods;
 mod webhooks;
 
 use jiff::{Timestamp, ToSpan};
@@ -36,6 +37,7 @@ pub(crate) async fn all(store: &dyn Store) {
     devices::all(store).await;
     rights::all(store).await;
     requests::all(store).await;
+    vods::all(store).await;
     webhooks::all(store).await;
 }
 

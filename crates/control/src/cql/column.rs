@@ -5,7 +5,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use scylla::value::CqlTimestamp;
 use uuid::Uuid;
-use weir_identity::{AccountId, AuditId, ChannelId, DeliveryId, FamilyId, HookId, KeyId};
+use weir_identity::{AccountId, AuditId, ChannelId, DeliveryId, FamilyId, HookId, KeyId, NodeId, VodId};
 
 use crate::error::Error;
 
@@ -30,7 +30,7 @@ macro_rules! id {
         }
     )+};
 }
-id!(AccountId, AuditId, ChannelId, DeliveryId, FamilyId, HookId, KeyId);
+id!(AccountId, AuditId, ChannelId, DeliveryId, FamilyId, HookId, KeyId, NodeId, VodId);
 
 /// A time, in milliseconds.
 pub(crate) fn at(time: Timestamp) -> CqlTimestamp {

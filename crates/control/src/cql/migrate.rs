@@ -48,6 +48,7 @@ impl Migration {
 pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { name: "begin", statements: include_str!("0001_begin.cql"), readable_from: 1 },
     Migration { name: "webhooks", statements: include_str!("0002_webhooks.cql"), readable_from: 1 },
+    Migration { name: "vods", statements: include_str!("0006_vods.cql"), readable_from: 1 },
 ];
 
 /// How long a node that died in the middle holds the others up, in seconds. Longer than any statement may take.

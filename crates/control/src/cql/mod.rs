@@ -37,7 +37,7 @@ use crate::{
     error::Error,
     families, idempotency, keys, oidc_identities, roles, sessions, signing,
     store::{Answer, Config, Store},
-    webhooks,
+    vods, webhooks,
 };
 pub(crate) use column::Id;
 
@@ -71,6 +71,7 @@ pub struct Cql {
     pub(crate) roles: roles::cql::Statements,
     pub(crate) sessions: sessions::cql::Statements,
     pub(crate) signing: signing::cql::Statements,
+    pub(crate) vods: vods::cql::Statements,
     pub(crate) webhooks: webhooks::cql::Statements,
 }
 
@@ -115,6 +116,7 @@ impl Cql {
             roles: roles::cql::Statements::prepare(&session).await?,
             sessions: sessions::cql::Statements::prepare(&session).await?,
             signing: signing::cql::Statements::prepare(&session).await?,
+            vods: vods::cql::Statements::prepare(&session).await?,
             webhooks: webhooks::cql::Statements::prepare(&session).await?,
             node: Uuid::now_v7(),
             breaker: Breaker::new("cluster"),

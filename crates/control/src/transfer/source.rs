@@ -64,7 +64,7 @@ pub(super) const SOURCES: &[Table] = &[
     Table {
         name: "channels",
         columns: "id, name, owner, title, description, tags, category, language, visibility, latency, conflict, \
-                  created_at_ms, version",
+                  created_at_ms, version, record",
         becomes: channel,
     },
     Table {
@@ -85,6 +85,11 @@ pub(super) const SOURCES: &[Table] = &[
         name: "sessions",
         columns: "channel, started_at_ms, id, key, protocol, ended_at_ms, end_reason, bytes",
         becomes: session,
+    },
+    Table {
+        name: "vods",
+        columns: "id, channel, title, state, note, visibility, watch, node, started_at_ms, duration_ms, bytes, version",
+        becomes: vod,
     },
     Table {
         name: "hooks",
@@ -244,7 +249,7 @@ fn channel(row: &Row<'_>, began_ms: i64) -> Becomes {
     for column in 4..=11 {
         values.push(text(row, column)?);
     }
-    values.extend([time(row, 12)?, int(row, 13)?]);
+    values.extend([time(row, 12)?, int(row, 13)?, Some(CqlValue::Boolean(row.get(14)?))]);
     let mut written = vec![
         name("channel", word(own_name.as_str()), &id, &id, began_ms),
         listed("channels_by_name", &own_name, &id),
@@ -335,6 +340,21 @@ fn session(row: &Row<'_>, _: i64) -> Becomes {
     let values = vec![channel, started_at, id, key, protocol, time(row, 6)?, text(row, 7)?, bigint(row, 8)?];
     let publish = |table, values| Written { table, values, lives_s: PUBLISH_LIVES_S };
     Ok(vec![publish("publishes_by_id", by_id), publish("publishes", values)])
+}
+
+fn vod(row: &Row<'_>, _: i64) -> Becomes {
+    let (id, channel, node) = (uuid(row, 1)?, uuid(row, 2)?, uuid(row, 8)?);
+    let mut values = vec![id.clone(), channel.clone()];
+    for column in 3..=7 {
+        values.push(text(row, column)?);
+    }
+    let rest = [node.clone(), time(row, 9)?, bigint(row, 10)?, bigint(row, 11)?, int(row, 12)?];
+    values.extend(rest);
+    let mut written = vec![for_good("vods_by_channel", vec![channel, id.clone()]), for_good("vods", values)];
+    if row.get::<_, String>(4)? == "recording" {
+        written.push(for_good("vods_recording", vec![node, id]));
+    }
+    Ok(written)
 }
 
 fn hook(row: &Row<'_>, _: i64) -> Becomes {

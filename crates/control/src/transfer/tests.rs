@@ -3,7 +3,7 @@
 use std::slice::from_ref;
 
 use jiff::{Timestamp, ToSpan};
-use weir_identity::{AccountId, AuditId, ChannelName, DeliveryId, FamilyId, HookId, KeyId, KeySecret, StreamKey};
+use weir_identity::{AccountId, AuditId, ChannelName, DeliveryId, FamilyId, HookId, KeyId, KeySecret, NodeId, StreamKey};
 
 use super::{Progress, source, sqlite_to_cql};
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
     signing::{SigningKey, SigningKeys},
     sqlite::Sqlite,
     store::{Config, Installation, Store},
+    vods::{Finish, State, Vod, Vods},
     webhooks::{Delivery, Event, Hook, Outcome, Webhooks, Whose},
 };
 
@@ -49,6 +50,7 @@ struct Known {
     delivery: Delivery,
     log: Vec<Entry>,
     publishes: Vec<Session>,
+    vods: [Vod; 2],
 }
 
 async fn grow(store: &Sqlite) -> Known {
@@ -123,6 +125,12 @@ async fn grow(store: &Sqlite) -> Known {
         due_at: now(),
     };
     store.enqueue(vec![delivery.clone()]).await.unwrap();
+    let vods = [NodeId::new(), NodeId::new()].map(|node| Vod::begin(&channels[0], node));
+    for vod in &vods {
+        store.begin_vod(vod.clone()).await.unwrap();
+    }
+    let finish = Finish { state: State::Ready, note: String::new(), duration_ms: 7, bytes: 8 };
+    store.finish_vod(vods[0].id, finish).await.unwrap();
     let begin = now();
     for number in 0..PUBLISHES {
         let id = format!("{number:032x}");
@@ -148,7 +156,7 @@ async fn grow(store: &Sqlite) -> Known {
     }
     let log = store.audit(Scope::Installation, None, usize::MAX).await.unwrap();
     let publishes = store.sessions_of(&name(0), 9_999).await.unwrap();
-    Known { secret, accounts, channels, stream_keys, family, identity, ban, hook, delivery, log, publishes }
+    Known { secret, accounts, channels, stream_keys, family, identity, ban, hook, delivery, log, publishes, vods }
 }
 
 #[tokio::test]
@@ -205,6 +213,11 @@ async fn everything_arrives_though_the_move_is_cut_short() {
     assert_eq!(store.signing_keys().await.unwrap()[0].seed, [7; 60]);
     assert_eq!(store.audit(Scope::Installation, None, usize::MAX).await.unwrap(), known.log);
     assert_eq!(store.sessions_of(&name(0), 9_999).await.unwrap(), known.publishes);
+
+    let [first, second] = known.vods;
+    assert_eq!(store.recording_on(second.node).await.unwrap(), *from_ref(&second));
+    let ended = Vod { state: State::Ready, duration_ms: 7, bytes: 8, ..first };
+    assert_eq!(store.vods_of(channel, None, 9).await.unwrap(), [second, ended]);
 
     let hooks = store.hooks_of(Whose::Installation).await.unwrap();
     assert!(hooks.len() == 1 && hooks[0].0 == known.hook && hooks[0].1.is_some(), "{hooks:?}");

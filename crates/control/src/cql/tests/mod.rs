@@ -14,7 +14,7 @@ use crate::{
     accounts, audit, bans, channels, conformance, families, idempotency, keys, oidc_identities, roles, sessions,
     signing,
     store::{Answer, Config, Place},
-    webhooks,
+    vods, webhooks,
 };
 
 /// A keyspace of one test, on the Cassandra that all tests of this process share.
@@ -40,7 +40,7 @@ async fn it_does_what_every_store_does() {
 
 /// Every statement there is, with its kind. A domain's new `cql.rs` stands here too.
 fn texts() -> Vec<(&'static str, &'static str)> {
-    let all: [&[(&str, &str)]; 15] = [
+    let all: [&[(&str, &str)]; 16] = [
         accounts::cql::Rows::TEXTS,
         accounts::cql::removal::Statements::TEXTS,
         audit::cql::Statements::TEXTS,
@@ -55,6 +55,7 @@ fn texts() -> Vec<(&'static str, &'static str)> {
         roles::cql::Statements::TEXTS,
         sessions::cql::Statements::TEXTS,
         signing::cql::Statements::TEXTS,
+        vods::cql::Statements::TEXTS,
         webhooks::cql::Statements::TEXTS,
     ];
     all.concat()
