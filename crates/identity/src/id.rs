@@ -84,6 +84,14 @@ row_id!(
     /// One message for one hook.
     DeliveryId
 );
+row_id!(
+    /// One message of a room, wherever it is shown.
+    MessageId
+);
+row_id!(
+    /// One message that waits until a moderator has read it.
+    HeldId
+);
 
 row_id!(
     /// One recording.

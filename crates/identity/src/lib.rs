@@ -12,5 +12,6 @@ pub mod name;
 pub mod token;
 
 pub use id::{AccountId, AuditId, ChannelId, DeliveryId, FamilyId, HookId, KeyId, NodeId, PublishId, VodId, WatchId};
+pub use id::{HeldId, MessageId};
 pub use key::{InvalidKey, KeyHash, KeySecret, StreamKey};
 pub use name::{ChannelName, InvalidName};

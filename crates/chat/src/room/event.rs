@@ -1,48 +1,17 @@
 //! What happens in a room, and who does it.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 use weir_identity::{AccountId, ChannelName};
 
 use super::rules::Sentence;
+pub use weir_identity::MessageId;
 
 /// Longest id that a client gives a message, in bytes.
 pub const CLIENT_ID_BYTES_MAX: usize = 64;
-
-/// A message, wherever it is shown. A UUID of version 7 (RFC 9562 §5.7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct MessageId(Uuid);
-
-impl MessageId {
-    /// A new id.
-    #[must_use]
-    pub fn new() -> Self {
-        Self(Uuid::now_v7())
-    }
-
-    /// Reads an id.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        Uuid::parse_str(text).ok().map(Self)
-    }
-}
-
-impl Default for MessageId {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl fmt::Display for MessageId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
 
 /// What a client calls a message that it sends, so that it is said once however often it is sent: 1 to
 /// [`CLIENT_ID_BYTES_MAX`] bytes.

@@ -7,6 +7,8 @@ use scylla::value::CqlTimestamp;
 use uuid::Uuid;
 use weir_identity::{AccountId, AuditId, ChannelId, DeliveryId, FamilyId, HookId, KeyId, NodeId, VodId};
 
+use weir_identity::{HeldId, MessageId};
+
 use crate::error::Error;
 
 /// A row's id as a column.
@@ -31,6 +33,7 @@ macro_rules! id {
     )+};
 }
 id!(AccountId, AuditId, ChannelId, DeliveryId, FamilyId, HookId, KeyId, NodeId, VodId);
+id!(HeldId, MessageId);
 
 /// A time, in milliseconds.
 pub(crate) fn at(time: Timestamp) -> CqlTimestamp {

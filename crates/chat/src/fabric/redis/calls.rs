@@ -12,7 +12,7 @@ use super::{CALL_MAX, Shared, keys::Keys};
 use crate::{
     fabric::{Down, Opened, Signal, Sink},
     room::{
-        Entry, Event, MessageId,
+        Entry, Event,
         log::{SAID_ONCE_FOR, Taken, Terms, UNIQUE_FOR},
     },
 };
@@ -138,7 +138,7 @@ fn taken(what: &str, value: &str) -> Option<Taken> {
         "new" => Taken::New(value.parse().ok()?),
         "again" => {
             let (offset, id) = value.split_once(' ')?;
-            Taken::Again(offset.parse().ok()?, MessageId::parse(id)?)
+            Taken::Again(offset.parse().ok()?, id.parse().ok()?)
         }
         "much" => Taken::TooMuch(wait()?),
         "soon" => Taken::TooSoon(wait()?),
