@@ -30,7 +30,7 @@ use crate::{
     accounts::Account,
     admin, audit,
     auth::{self, Auth},
-    bans, channels,
+    bans, channels, follows,
     json::BODY_BYTES_MAX,
     keys,
     limits::{self, Limits},
@@ -98,6 +98,7 @@ pub fn router(api: Api) -> Router {
         .merge(roles::routes::router())
         .merge(bans::routes::router())
         .merge(vods::routes::router())
+        .merge(follows::routes::router())
         .merge(audit::routes::router())
         .merge(admin::routes::router())
         .route("/openapi.json", get(description))
@@ -148,6 +149,7 @@ fn openapi_json() -> String {
     all.merge(roles::routes::Description::openapi());
     all.merge(bans::routes::Description::openapi());
     all.merge(vods::routes::Description::openapi());
+    all.merge(follows::routes::Description::openapi());
     all.merge(audit::routes::Description::openapi());
     all.merge(admin::routes::Description::openapi());
     answers::spell_out(&mut all);

@@ -27,6 +27,7 @@ pub mod cql;
 pub mod error;
 pub mod families;
 pub mod first_start;
+pub mod follows;
 pub mod idempotency;
 mod json;
 pub mod keys;

@@ -41,6 +41,11 @@ pub trait Presence: Send + Sync + 'static {
     fn vod_changed(&self, id: VodId) {
         let _ = id;
     }
+
+    /// An account follows a channel since then, or no longer. Must not block.
+    fn followed(&self, channel: ChannelId, account: AccountId, since: Option<Timestamp>) {
+        let _ = (channel, account, since);
+    }
 }
 
 /// A running stream.

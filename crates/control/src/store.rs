@@ -18,6 +18,7 @@ use crate::{
     cql::{self, Cluster, Cql},
     error::Error,
     families::Families,
+    follows::Follows,
     idempotency::Idempotency,
     keys::{Key, Keys},
     oidc_identities::OidcIdentities,
@@ -42,6 +43,7 @@ pub trait Store:
     + Bans
     + Channels
     + Families
+    + Follows
     + Idempotency
     + Installation
     + Keys

@@ -164,7 +164,7 @@ async fn list(State(api): State<Api>, wanted: Result<Query<Wanted>, QueryRejecti
 ))]
 async fn one(State(api): State<Api>, caller: Option<Caller>, Path(name): Path<String>) -> Result<Response, Problem> {
     let (channel, right) = seen(&api, caller.as_ref(), &name).await?;
-    Ok(view(&api, &channel, right))
+    view(&api, &channel, right).await
 }
 
 /// Changes a channel: its owner and moderators.
@@ -198,7 +198,7 @@ async fn change(
         "title": changed.title, "visibility": changed.visibility.as_str(), "record": changed.record,
     });
     Deed::by(&caller, origin, "channel.change").on(&changed).detail(&detail).note(&*api.store).await;
-    Ok(view(&api, &changed, right))
+    view(&api, &changed, right).await
 }
 
 /// Ends the running publish: the channel's owner and moderators, and operators.
@@ -266,7 +266,8 @@ pub(crate) async fn seen(api: &Api, caller: Option<&Caller>, name: &str) -> Resu
     Ok((channel, right))
 }
 
-fn view(api: &Api, channel: &Channel, right: Right) -> Response {
+async fn view(api: &Api, channel: &Channel, right: Right) -> Result<Response, Problem> {
+    let followers = api.store.followers(channel.id).await?;
     let watching = match channel.visibility {
         open if !open.is_closed() => Watching::Open,
         closed if right.may_watch(closed) => {
@@ -274,13 +275,13 @@ fn view(api: &Api, channel: &Channel, right: Right) -> Response {
         }
         _ => Watching::Closed,
     };
-    let mut response = fresh(&ChannelView::of(channel, &*api.presence, &watching));
+    let mut response = fresh(&ChannelView::of(channel, &*api.presence, &watching).with_followers(followers));
     let headers = response.headers_mut();
     headers.insert(header::ETAG, Version(channel.version).etag());
     if channel.visibility.is_closed() {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
-    response
+    Ok(response)
 }
 
 impl ChannelChange {

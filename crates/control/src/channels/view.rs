@@ -40,6 +40,9 @@ pub struct ChannelView {
     started_at: Option<String>,
     /// Viewers now, an estimate.
     viewers: u64,
+    /// How many follow it. Not in lists.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    followers: Option<u64>,
     /// What the running stream comes in; empty while it is not live.
     renditions: Vec<RenditionInfo>,
     /// Where to watch.
@@ -105,8 +108,13 @@ impl ChannelView {
             live: live.is_some(),
             started_at: live.as_ref().map(|live| live.started_at.to_string()),
             viewers: live.as_ref().map_or(0, |live| live.viewers),
+            followers: None,
             renditions: live.map(|live| live.renditions).unwrap_or_default(),
             playback,
         }
+    }
+
+    pub(crate) fn with_followers(self, followers: u64) -> Self {
+        Self { followers: Some(followers), ..self }
     }
 }

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod devices;
+mod follows;
 mod requests;
 mod rights;
 mod vods;
@@ -36,6 +37,7 @@ pub(crate) async fn all(store: &dyn Store) {
     accounts::all(store).await;
     devices::all(store).await;
     rights::all(store).await;
+    follows::all(store).await;
     requests::all(store).await;
     vods::all(store).await;
     webhooks::all(store).await;

@@ -14,6 +14,7 @@ use crate::{
     cql::tests as cluster,
     error::Error,
     families::{Exchange, Families, Family, Rotation},
+    follows::Follows,
     keys::{Key, Keys},
     oidc_identities::{OidcIdentities, OidcIdentity},
     roles::{ChannelRole, Given, Roles},
@@ -91,6 +92,9 @@ async fn grow(store: &Sqlite) -> Known {
     store.link_identity(identity.clone(), anna.id, now()).await.unwrap();
     let given = Given { account: berta.id, role: ChannelRole::Moderator, at: now() };
     store.give_role(channels[0].id, given).await.unwrap();
+    for account in &accounts[1..40] {
+        store.follow(channels[0].id, account.id, now()).await.unwrap();
+    }
     let ban = Ban {
         account: AccountId::new(),
         address: Some([9; 32]),
@@ -209,6 +213,11 @@ async fn everything_arrives_though_the_move_is_cut_short() {
     assert_eq!(store.families_of(anna).await.unwrap(), *from_ref(&known.family), "one that was over stays behind");
     assert_eq!(store.account_of_identity(known.identity).await.unwrap(), Some(anna));
     assert_eq!(store.roles_in(channel).await.unwrap().len(), 1);
+    let follower = known.accounts[1].id;
+    assert_eq!(store.followers(channel).await.unwrap(), 39, "counted where they arrived");
+    assert!(store.follows_since(channel, follower).await.unwrap().is_some());
+    assert!(store.unfollow(channel, follower).await.unwrap());
+    assert_eq!(store.followers(channel).await.unwrap(), 38);
     assert_eq!(store.bans_in(channel, None, 9).await.unwrap(), *from_ref(&known.ban));
     assert_eq!(store.signing_keys().await.unwrap()[0].seed, [7; 60]);
     assert_eq!(store.audit(Scope::Installation, None, usize::MAX).await.unwrap(), known.log);

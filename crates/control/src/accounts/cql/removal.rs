@@ -59,6 +59,7 @@ impl Cql {
             self.end_families(id, None).await?;
             self.unlink_identities_of(id).await?;
             self.take_roles_of(id).await?;
+            self.end_follows_of(id).await?;
             let (name, look) = (row.name.unwrap_or_default(), row.looks_like.unwrap_or_default());
             self.release_of(Kind::Look, &look, id.column()).await?;
             self.release_of(Kind::Account, &name, id.column()).await?;

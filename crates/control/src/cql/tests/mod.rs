@@ -11,7 +11,7 @@ use super::{
     names,
 };
 use crate::{
-    accounts, audit, bans, channels, conformance, families, idempotency, keys, oidc_identities, roles, sessions,
+    accounts, audit, bans, channels, conformance, families, follows, idempotency, keys, oidc_identities, roles, sessions,
     signing,
     store::{Answer, Config, Place},
     vods, webhooks,
@@ -40,13 +40,14 @@ async fn it_does_what_every_store_does() {
 
 /// Every statement there is, with its kind. A domain's new `cql.rs` stands here too.
 fn texts() -> Vec<(&'static str, &'static str)> {
-    let all: [&[(&str, &str)]; 16] = [
+    let all: [&[(&str, &str)]; 17] = [
         accounts::cql::Rows::TEXTS,
         accounts::cql::removal::Statements::TEXTS,
         audit::cql::Statements::TEXTS,
         bans::cql::Statements::TEXTS,
         channels::cql::Rows::TEXTS,
         families::cql::Statements::TEXTS,
+        follows::cql::Rows::TEXTS,
         idempotency::cql::Statements::TEXTS,
         installation::Statements::TEXTS,
         keys::cql::Statements::TEXTS,
