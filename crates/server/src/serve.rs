@@ -107,7 +107,11 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
         grace_time: config.streams.grace_time,
     });
     let asked = AdmissionCall::new(&config.admission);
-    let gate = Arc::new(Gate::new(store.clone(), secret.clone(), asked));
+    let limits = match config.redis.target()? {
+        Some(redis) => Limits::shared(&config.limits, secret.clone(), weir_redis::Link::open(redis, "limits")),
+        None => Limits::new(&config.limits, secret.clone()),
+    };
+    let gate = Arc::new(Gate::new(store.clone(), secret.clone(), asked, limits.clone()));
     let whip = Whip::new(
         config.ingest.whip.clone(),
         gate.clone(),
@@ -163,10 +167,6 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
         listeners.push(weir_edge::Listener::tls(https, certificate));
     }
     let places = Arc::new(addresses.clone());
-    let limits = match config.redis.target()? {
-        Some(redis) => Limits::shared(&config.limits, secret.clone(), weir_redis::Link::open(redis, "limits")),
-        None => Limits::new(&config.limits, secret.clone()),
-    };
     tokio::spawn(Courier::new(store.clone(), secret.clone(), &announcer, config.webhooks.clone()).run());
     let webhooks = webhooks::Client::new(config.webhooks.allow_private);
     let trusted: origin::Trusted = config.http.trusted_proxies.clone().into();

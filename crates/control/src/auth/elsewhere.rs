@@ -53,14 +53,12 @@ impl Auth {
         let name = ChannelName::parse(username).map_err(Refused::InvalidName)?;
         let account = Account { email, ..Account::new(name.clone(), None, Role::User) };
         let channel = Channel::new(name, Some(account.id));
-        self.store.register(account.clone(), channel).await.map_err(|error| match error {
-            Error::Exists => Refused::NameTaken,
-            other => other.into(),
-        })?;
-        if let Err(error) = self.store.link_identity(identity, account.id, crate::store_time(Timestamp::now())).await {
-            // Nobody can open it.
-            self.store.delete_account(account.id).await?;
-            return if matches!(error, Error::Exists) { Ok(None) } else { Err(error.into()) };
+        let at = crate::store_time(Timestamp::now());
+        match self.store.register_with_identity(account.clone(), channel, identity.clone(), at).await {
+            Ok(()) => {}
+            Err(Error::Exists) if self.store.account_of_identity(identity).await?.is_some() => return Ok(None),
+            Err(Error::Exists) => return Err(Refused::NameTaken),
+            Err(other) => return Err(other.into()),
         }
         self.open_device(account, device).await.map(Some)
     }

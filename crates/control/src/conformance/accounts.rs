@@ -19,6 +19,7 @@ pub(super) async fn all(store: &dyn Store) {
     names_that_look_the_same_are_taken(store).await;
     a_deleted_account_takes_what_belongs_to_it(store).await;
     an_identity_opens_one_account(store).await;
+    an_account_that_an_identity_opens_comes_with_it_or_not_at_all(store).await;
     one_node_makes_each_signing_key(store).await;
 }
 
@@ -118,6 +119,27 @@ async fn an_identity_opens_one_account(store: &dyn Store) {
     assert_eq!(store.account_of_identity(identity(0)).await.unwrap(), None);
     let nobody = store.link_identity(identity(0), AccountId::new(), now()).await;
     assert!(matches!(nobody, Err(Error::Missing)), "{nobody:?}");
+}
+
+async fn an_account_that_an_identity_opens_comes_with_it_or_not_at_all(store: &dyn Store) {
+    let identity = |subject: &str| OidcIdentity { issuer: "https://id.example.org".into(), subject: subject.into() };
+    let register = async |text: &str, subject: &str| {
+        let account = Account::new(name(text), None, Role::User);
+        let channel = Channel::new(name(text), Some(account.id));
+        let registered = store.register_with_identity(account.clone(), channel, identity(subject), now()).await;
+        registered.map(|()| account)
+    };
+    let sara = register("sara", "sara").await.unwrap();
+    assert_eq!(store.account_of_identity(identity("sara")).await.unwrap(), Some(sara.id));
+    assert_eq!(store.identities_of(sara.id).await.unwrap(), [identity("sara")]);
+    assert!(store.channel_named(&sara.name).await.unwrap().is_some());
+    let taken = register("sara", "other").await;
+    assert!(matches!(taken, Err(Error::Exists)), "{taken:?}");
+    assert_eq!(store.account_of_identity(identity("other")).await.unwrap(), None, "it opens nothing");
+    let opens_another = register("sara_2", "sara").await;
+    assert!(matches!(opens_another, Err(Error::Exists)), "{opens_another:?}");
+    assert_eq!(store.account_named(&name("sara_2")).await.unwrap(), None);
+    register("sara_2", "other").await.unwrap();
 }
 
 async fn one_node_makes_each_signing_key(store: &dyn Store) {

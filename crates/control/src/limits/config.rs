@@ -31,7 +31,8 @@ pub struct Config {
     #[serde(with = "humantime_serde")]
     #[schemars(with = "String")]
     pub wrong_password_every: Duration,
-    /// Wrong passwords or codes in a row from one address, for whichever accounts. Then one more each second.
+    /// Wrong passwords or codes in a row from one address, for whichever accounts. Then one more each second. As many wrong
+    /// stream keys; what comes then is answered slowly, and a right key always opens.
     pub wrong_passwords_per_address: u32,
 }
 

@@ -1,4 +1,5 @@
-//! Trying a password: taken before it is looked at, given back when it was right.
+//! Trying a password: taken before it is looked at, given back when it was right. Stream keys are looked at first: only
+//! the wrong ones are taken.
 
 use std::{net::IpAddr, time::Instant};
 
@@ -55,6 +56,19 @@ impl Limits {
         let from = From::Known(key(name.as_str()));
         self.take_guess(from).await.map_err(slowed)?;
         Ok(Guess { limits: self, from })
+    }
+
+    /// Counts a wrong stream key from `address`.
+    ///
+    /// # Errors
+    /// [`Wait`] when too many were wrong.
+    pub async fn wrong_key(&self, address: IpAddr) -> Result<(), Wait> {
+        let address = half(&self.secret, format!("keys from {}", network(address)).as_bytes());
+        let counted = self.take_guess(From::Stranger { account: None, address }).await;
+        if counted.is_err() {
+            metrics::counter!("weir_key_guesses_slowed_total").increment(1);
+        }
+        counted
     }
 
     /// Takes a try here, and of what the nodes share.

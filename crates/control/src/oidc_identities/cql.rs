@@ -1,7 +1,8 @@
 //! Identities in CQL.
 //!
 //! An identity's row is taken by a conditional insert. An account's identities are pointers, written before it and kept;
-//! the row decides. One that leads to an account that is gone may be taken over.
+//! the row decides. One that leads to an account that is not there may be taken over: an account that an identity opens is
+//! there after its identity, so that nothing is left of one whose making was broken off.
 
 use jiff::Timestamp;
 use uuid::Uuid;
@@ -9,6 +10,8 @@ use weir_identity::AccountId;
 
 use super::{IDENTITIES_PER_ACCOUNT_MAX, OidcIdentities, OidcIdentity};
 use crate::{
+    accounts::Account,
+    channels::Channel,
     cql::{Cql, Id, column, statement::statements},
     error::Error,
     store::Answer,
@@ -34,6 +37,31 @@ impl OidcIdentities for Cql {
         })
     }
 
+    fn register_with_identity(
+        &self,
+        account: Account,
+        channel: Channel,
+        identity: OidcIdentity,
+        at: Timestamp,
+    ) -> Answer<'_, ()> {
+        Box::pin(async move {
+            if !self.claim_identity(&identity, account.id, at).await? {
+                return Err(Error::Exists);
+            }
+            let entered = self.enter(&account, &channel, None).await;
+            // While the account was not there, somebody else may have taken its identity over.
+            if entered.is_ok() && self.linked(&identity).await? != Some(account.id) {
+                self.remove_account(account.id).await?;
+                return Err(Error::Exists);
+            }
+            if entered.is_err() {
+                // What is not unlinked now leads nowhere.
+                let _ = self.unlink_identity(identity, account.id).await;
+            }
+            entered
+        })
+    }
+
     fn link_identity(&self, identity: OidcIdentity, account: AccountId, at: Timestamp) -> Answer<'_, ()> {
         Box::pin(async move {
             if self.live_account(account).await?.is_none() {
@@ -42,24 +70,15 @@ impl OidcIdentities for Cql {
             if self.identities_of(account).await?.len() >= IDENTITIES_PER_ACCOUNT_MAX {
                 return Err(Error::TooMany);
             }
-            let (issuer, subject) = (identity.issuer.as_str(), identity.subject.as_str());
-            self.put(&self.identities.point, (account.column(), issuer, subject)).await?;
-            let took = || async { Ok(self.linked(&identity).await? == Some(account)) };
-            let values = (issuer, subject, account.column(), column::at(at));
-            if self.decide(&self.identities.link, values, &took).await? {
-                // The account's deletion looks for identities after it is gone: it has seen this one, or we see it.
-                if self.live_account(account).await?.is_none() {
-                    self.unlink_identity(identity.clone(), account).await?;
-                    return Err(Error::Missing);
-                }
-                return Ok(());
-            }
-            let Some(other) = self.linked(&identity).await? else { return Err(Error::Busy) };
-            if self.live_account(other).await?.is_some() {
+            if !self.claim_identity(&identity, account, at).await? {
                 return Err(Error::Exists);
             }
-            let values = (account.column(), column::at(at), issuer, subject, other.column());
-            if self.decide(&self.identities.take_over, values, &took).await? { Ok(()) } else { Err(Error::Exists) }
+            // The account's deletion looks for identities after it is gone: it has seen this one, or we see it.
+            if self.live_account(account).await?.is_none() {
+                self.unlink_identity(identity, account).await?;
+                return Err(Error::Missing);
+            }
+            Ok(())
         })
     }
 
@@ -88,6 +107,23 @@ impl Cql {
         let key = (identity.issuer.as_str(), identity.subject.as_str());
         let row: Option<(Uuid,)> = self.settled(&self.identities.find, key).await?;
         Ok(row.map(|(account,)| AccountId::of(account)))
+    }
+
+    /// Links an identity, unless it leads to another account that is there.
+    async fn claim_identity(&self, identity: &OidcIdentity, account: AccountId, at: Timestamp) -> Result<bool, Error> {
+        let (issuer, subject) = (identity.issuer.as_str(), identity.subject.as_str());
+        self.put(&self.identities.point, (account.column(), issuer, subject)).await?;
+        let took = || async { Ok(self.linked(identity).await? == Some(account)) };
+        let values = (issuer, subject, account.column(), column::at(at));
+        if self.decide(&self.identities.link, values, &took).await? {
+            return Ok(true);
+        }
+        let Some(other) = self.linked(identity).await? else { return Err(Error::Busy) };
+        if self.live_account(other).await?.is_some() {
+            return Ok(false);
+        }
+        let values = (account.column(), column::at(at), issuer, subject, other.column());
+        self.decide(&self.identities.take_over, values, &took).await
     }
 
     /// Unlinks every identity of an account that is gone.

@@ -6,7 +6,7 @@ mod sqlite;
 use jiff::Timestamp;
 use weir_identity::AccountId;
 
-use crate::store::Answer;
+use crate::{accounts::Account, channels::Channel, store::Answer};
 
 /// Most identities of one account.
 pub const IDENTITIES_PER_ACCOUNT_MAX: usize = 10;
@@ -24,6 +24,16 @@ pub struct OidcIdentity {
 pub trait OidcIdentities: Send + Sync + 'static {
     /// Whose identity it is.
     fn account_of_identity(&self, identity: OidcIdentity) -> Answer<'_, Option<AccountId>>;
+
+    /// Adds an account with its channel, opened by an identity: all or none. [`Error::Exists`](crate::Error::Exists) as for
+    /// [`Accounts::register`](crate::accounts::Accounts::register), or when the identity opens another account.
+    fn register_with_identity(
+        &self,
+        account: Account,
+        channel: Channel,
+        identity: OidcIdentity,
+        at: Timestamp,
+    ) -> Answer<'_, ()>;
 
     /// Links an identity to an account. [`Error::Exists`](crate::Error::Exists) when it is linked already,
     /// [`Error::TooMany`](crate::Error::TooMany) past [`IDENTITIES_PER_ACCOUNT_MAX`],

@@ -1,11 +1,13 @@
 //! Identities in SQLite.
 
 use jiff::Timestamp;
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use weir_identity::AccountId;
 
 use super::{IDENTITIES_PER_ACCOUNT_MAX, OidcIdentities, OidcIdentity};
 use crate::{
+    accounts::{self, Account},
+    channels::{self, Channel},
     error::Error,
     sqlite::{Sqlite, column},
     store::Answer,
@@ -19,19 +21,30 @@ impl OidcIdentities for Sqlite {
         })
     }
 
+    fn register_with_identity(
+        &self,
+        account: Account,
+        channel: Channel,
+        identity: OidcIdentity,
+        at: Timestamp,
+    ) -> Answer<'_, ()> {
+        self.write(move |db| {
+            accounts::insert(db, &account)?;
+            channels::insert(db, &channel)?;
+            insert(db, &identity, account.id, at)
+        })
+    }
+
     fn link_identity(&self, identity: OidcIdentity, account: AccountId, at: Timestamp) -> Answer<'_, ()> {
         self.write(move |db| {
-            let account = account.to_string();
             let count: u32 =
-                db.query_row("SELECT count(*) FROM identities WHERE account = ?1", [&account], |row| row.get(0))?;
+                db.query_row("SELECT count(*) FROM identities WHERE account = ?1", [account.to_string()], |row| {
+                    row.get(0)
+                })?;
             if count as usize >= IDENTITIES_PER_ACCOUNT_MAX {
                 return Err(Error::TooMany);
             }
-            db.execute(
-                "INSERT INTO identities (issuer, subject, account, linked_at_ms) VALUES (?1, ?2, ?3, ?4)",
-                params![identity.issuer, identity.subject, account, at.as_millisecond()],
-            )?;
-            Ok(())
+            insert(db, &identity, account, at)
         })
     }
 
@@ -55,4 +68,12 @@ impl OidcIdentities for Sqlite {
             Ok(unlinked == 1)
         })
     }
+}
+
+fn insert(db: &Connection, identity: &OidcIdentity, account: AccountId, at: Timestamp) -> Result<(), Error> {
+    db.execute(
+        "INSERT INTO identities (issuer, subject, account, linked_at_ms) VALUES (?1, ?2, ?3, ?4)",
+        params![identity.issuer, identity.subject, account.to_string(), at.as_millisecond()],
+    )?;
+    Ok(())
 }

@@ -60,7 +60,8 @@ impl Inside {
             streams,
             admin: Admin::new(store.clone(), secret.clone(), registry.clone(), nodes, addresses),
         });
-        Self { directory, gate: Gate::new(store.clone(), secret, None), store, registry, health, token, router }
+        let limits = weir_control::limits::Limits::new(&Default::default(), secret.clone());
+        Self { directory, gate: Gate::new(store.clone(), secret, None, limits), store, registry, health, token, router }
     }
 
     async fn ask(&self, method: &str, path: &str, token: &str, body: &str) -> (u16, Value) {

@@ -328,7 +328,7 @@ async fn start_streams(
 
 #[cfg(test)]
 mod tests {
-    use weir_control::webhooks::Announcer;
+    use weir_control::{limits::Limits, webhooks::Announcer};
     use weir_identity::ChannelName;
     use weir_media::{Publish, registry};
 
@@ -363,7 +363,12 @@ mod tests {
             let arguments = Arguments {
                 ingest,
                 tls: None,
-                gate: Arc::new(Gate::new(store.clone(), secret, None)),
+                gate: Arc::new(Gate::new(
+                    store.clone(),
+                    secret.clone(),
+                    None,
+                    Limits::new(&Default::default(), secret),
+                )),
                 registry: registry.clone(),
                 streams: streams::Arguments {
                     running: crate::wiring::running::Running::default(),

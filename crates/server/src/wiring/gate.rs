@@ -1,13 +1,8 @@
 //! May this key publish? Ingest asks, the store knows.
 
-use std::{
-    net::SocketAddr,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 use tracing::{info, warn};
 use weir_control::{
@@ -15,12 +10,11 @@ use weir_control::{
     admission_call::{AdmissionCall, Decision},
     channels,
     keys::Grant,
+    limits::Limits,
 };
 use weir_identity::{KeySecret, StreamKey};
 use weir_ingest::Denied;
 use weir_media::{Publish, registry::Conflict};
-
-use super::attempts::{Attempts, Verdict};
 
 /// How long an address that tries too many wrong keys waits for each further answer.
 const DELAY: Duration = Duration::from_secs(1);
@@ -33,14 +27,18 @@ pub(crate) struct Gate {
     secret: KeySecret,
     /// Another program that has a say.
     asked: Option<AdmissionCall>,
-    attempts: Mutex<Attempts>,
+    limits: Arc<Limits>,
     delayed: Semaphore,
 }
 
 impl Gate {
-    pub(crate) fn new(store: Arc<dyn Store>, secret: KeySecret, asked: Option<AdmissionCall>) -> Self {
-        let attempts = Mutex::new(Attempts::new(Instant::now()));
-        Self { store, secret, asked, attempts, delayed: Semaphore::new(DELAYED_MAX) }
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        secret: KeySecret,
+        asked: Option<AdmissionCall>,
+        limits: Arc<Limits>,
+    ) -> Self {
+        Self { store, secret, asked, limits, delayed: Semaphore::new(DELAYED_MAX) }
     }
 
     /// Whether the channel may go live: its owner is not suspended, and whoever else is asked agrees.
@@ -68,13 +66,11 @@ impl Gate {
         }
     }
 
-    /// What is said to a key that nobody made.
+    /// What is said to a key that nobody made. Guessing gets slow, and nobody is locked out: a key is looked at first, so
+    /// that a studio goes on publishing while one of its encoders, or a stranger in the same network, tries wrong ones.
     async fn unknown(&self, from: SocketAddr) -> Denied {
-        let verdict = self.attempts.lock().wrong(from.ip(), Instant::now());
-        match verdict {
-            Verdict::Few => return Denied::UnknownKey,
-            Verdict::FirstTooMany => warn!(%from, "many wrong stream keys come from one address; answers get slow"),
-            Verdict::TooMany => {}
+        if self.limits.wrong_key(from.ip()).await.is_ok() {
+            return Denied::UnknownKey;
         }
         if let Ok(_turn) = self.delayed.try_acquire() {
             tokio::time::sleep(DELAY).await;
@@ -131,11 +127,14 @@ mod tests {
         admission_call::{self, WithoutAnswer},
         channels::Channel,
         keys::Key,
+        limits,
     };
     use weir_ingest::Gate as _;
 
     use super::*;
-    use crate::wiring::attempts::WRONG_MAX;
+
+    /// Wrong keys of one address that are answered at once.
+    const WRONG: u32 = 20;
 
     /// A gate that knows one key, and a directory to be removed.
     async fn gate() -> (Gate, StreamKey, std::path::PathBuf) {
@@ -146,7 +145,9 @@ mod tests {
         let (channel, key) = (Channel::new("anna".parse().unwrap(), None), StreamKey::random());
         let kept = Key::new(channel.id, "obs", secret.hash(&key));
         store.open_channel(channel, kept).await.unwrap();
-        (Gate::new(store, secret, None), key, directory)
+        let config = limits::Config { wrong_passwords_per_address: WRONG, ..limits::Config::default() };
+        let limits = Limits::new(&config, secret.clone());
+        (Gate::new(store, secret, None, limits), key, directory)
     }
 
     #[tokio::test]
@@ -154,9 +155,11 @@ mod tests {
         let (gate, right, directory) = gate().await;
         let guesser = SocketAddr::from(([192, 0, 2, 1], 5));
         let other = SocketAddr::from(([192, 0, 2, 2], 5));
-        for _ in 0..WRONG_MAX {
+        for _ in 0..WRONG {
             assert_eq!(gate.admit(StreamKey::random(), guesser).await.unwrap_err(), Denied::UnknownKey);
         }
+        // A slow machine has given some back meanwhile.
+        while gate.limits.wrong_key(guesser.ip()).await.is_ok() {}
         tokio::time::pause();
         let asked = tokio::time::Instant::now();
         assert_eq!(gate.unknown(guesser).await, Denied::TooManyAttempts);

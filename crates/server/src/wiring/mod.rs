@@ -2,7 +2,6 @@
 
 pub(crate) mod access;
 pub(crate) mod admin;
-mod attempts;
 pub(crate) mod chat;
 pub(crate) mod gate;
 pub(crate) mod history;

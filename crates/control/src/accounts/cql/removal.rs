@@ -29,7 +29,7 @@ statements! { Statements {
 } }
 
 impl Cql {
-    pub(super) async fn remove_account(&self, id: AccountId) -> Result<bool, Error> {
+    pub(crate) async fn remove_account(&self, id: AccountId) -> Result<bool, Error> {
         let removal = &self.accounts.removal;
         let Some(State::Live | State::Deleting) = self.settled_state(id).await? else { return Ok(false) };
         self.put(&removal.note, (id.column(), column::at(Timestamp::now()))).await?;
@@ -59,6 +59,7 @@ impl Cql {
             self.end_families(id, None).await?;
             self.unlink_identities_of(id).await?;
             self.take_roles_of(id).await?;
+            self.remove_messages_of(id).await?;
             self.end_follows_of(id).await?;
             let (name, look) = (row.name.unwrap_or_default(), row.looks_like.unwrap_or_default());
             self.release_of(Kind::Look, &look, id.column()).await?;
