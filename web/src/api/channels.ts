@@ -9,6 +9,8 @@ export interface Channel {
   /** RFC 3339; null while nothing is published. */
   started_at: string | null;
   viewers: number;
+  /** Accounts that follow it. */
+  followers?: number;
   /** Addresses below this server; null for what it does not serve. */
   playback: { hls: string | null; dash: string | null; whep: string | null };
 }
@@ -18,6 +20,21 @@ export interface Page<T> {
   items: T[];
   next: string | null;
 }
+
+/** What follows a path; what is undefined is left out. */
+export function query(values: Record<string, string | number | undefined>): string {
+  const given = Object.entries(values).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, String(value)]],
+  );
+  return given.length === 0 ? "" : `?${new URLSearchParams(given)}`;
+}
+
+/** Where something of a channel is; `what` is a path that is ready to be sent. */
+export const channelPath = (
+  channel: string,
+  what: string,
+  values: Record<string, string | number | undefined> = {},
+): string => `/api/v1/channels/${encodeURIComponent(channel)}/${what}${query(values)}`;
 
 /** Who is live now: the first page, which is as much as the home page shows. */
 export async function liveChannels(signal?: AbortSignal): Promise<Channel[]> {

@@ -22,7 +22,7 @@ export class Problem extends Error {
 export interface Asked {
   method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   headers?: Record<string, string>;
-  /** Sent as JSON. */
+  /** Sent as JSON; a file as it is. */
   body?: unknown;
   signal?: AbortSignal;
   /** Goes on when the page is left. */
@@ -39,18 +39,21 @@ export interface Answer<T> {
 export async function ask<T>(path: string, asked: Asked = {}): Promise<Answer<T>> {
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
   const headers: Record<string, string> = { Accept: "application/json", ...asked.headers };
-  if (asked.body !== undefined) headers["Content-Type"] = "application/json";
+  const file = asked.body instanceof Blob ? asked.body : null;
+  if (file) headers["Content-Type"] = file.type || "application/octet-stream";
+  else if (asked.body !== undefined) headers["Content-Type"] = "application/json";
   let response: Response;
   try {
     response = await fetch(path, {
       method: asked.method ?? "GET",
       headers,
-      body: asked.body === undefined ? null : JSON.stringify(asked.body),
+      body: file ?? (asked.body === undefined ? null : JSON.stringify(asked.body)),
       keepalive: asked.keepalive ?? false,
       signal: asked.signal ? AbortSignal.any([asked.signal, timeout]) : timeout,
     });
     if (response.ok) {
-      const value = response.status === 204 ? undefined : await response.json();
+      const text = await response.text();
+      const value: unknown = text === "" ? undefined : JSON.parse(text);
       return { value: value as T, version: response.headers.get("ETag") };
     }
   } catch (error) {

@@ -1,7 +1,7 @@
 import { backoff } from "./backoff";
 import { Outbox, PENDING_MAX, type Pending } from "./outbox";
 import { isEntry, read, type Danmaku, type Entry, type Failure, type Frame } from "./wire";
-import type { Joined, Request, Settings, Viewers, Way } from "./wire";
+import type { Joined, Person, Request, Settings, Viewers, Way } from "./wire";
 
 export { PENDING_MAX, type Pending };
 
@@ -61,6 +61,8 @@ export interface Events {
   reset: null;
   /** In order, each once, without holes. */
   entry: Entry;
+  /** What one is in the room changed. */
+  you: Person;
   presence: number;
   settings: Settings;
   danmaku: Danmaku;
@@ -235,6 +237,8 @@ export class ChatClient {
         return this.#joined(frame);
       case "ack":
         return this.#change((all) => all.acked(frame.id, frame.offset, this.#offset ?? 0));
+      case "you":
+        return this.#emit("you", frame.you);
       case "presence":
         return this.#emit("presence", frame.count);
       case "settings":

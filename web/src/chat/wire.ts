@@ -102,6 +102,8 @@ export type Frame =
   | { type: "settings"; settings: Settings }
   | ({ type: "danmaku" } & Danmaku)
   | Viewers
+  /** What one is here changed. */
+  | { type: "you"; you: Person }
   /** To moderators, when a queue changed: messages that wait for them, and those that were reported. */
   | { type: "held"; count: number }
   | { type: "reported"; count: number }

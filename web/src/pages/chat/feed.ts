@@ -1,20 +1,22 @@
 import type { Entry, Message } from "../../chat/wire";
+import { SHOWN_MAX, Stretch } from "./stretch";
 
-/** Messages that are shown at once: what is older leaves the page. */
-export const LINES_MAX = 200;
-/** Messages that wait while somebody reads above; of more, the newest. */
-export const HELD_MAX = 500;
+/** The last messages, in memory: who goes up a little waits for nothing. */
+export const KEPT_MAX = 600;
+/** Messages that are let go of together. */
+const SLACK = 100;
 
-/** What of a room is shown: the last messages, without what was taken back. */
+/** What of a room is shown: its end, or what somebody reads above; without what was taken back. */
 export class Feed {
-  #lines: Message[] = [];
-  #held: Message[] = [];
-  #holds = false;
-  /** Messages that came while it was held, those that no longer wait included. */
+  /** The end. */
+  #kept: Message[] = [];
+  /** Null while the end is followed. */
+  #read: Stretch | null = null;
+  /** Messages that came while it was held. */
   #missed = 0;
 
   get lines(): readonly Message[] {
-    return this.#lines;
+    return this.#read?.lines ?? this.#kept.slice(-SHOWN_MAX);
   }
 
   /** How many came since it was held. */
@@ -23,13 +25,28 @@ export class Feed {
   }
 
   get holds(): boolean {
-    return this.#holds;
+    return this.#read !== null;
+  }
+
+  /** Whether the newest message stands in the page. */
+  get atEnd(): boolean {
+    return this.#read?.atEnd ?? true;
+  }
+
+  /** The oldest message in memory. */
+  get oldest(): Message | null {
+    return this.#all[0] ?? null;
+  }
+
+  find(id: string): Message | null {
+    const named = (message: Message): boolean => message.id === id;
+    return this.#all.find(named) ?? this.#kept.find(named) ?? null;
   }
 
   /** Begins anew. */
   reset(): void {
-    this.#lines = [];
-    this.#held = [];
+    this.#kept = [];
+    this.#read = null;
     this.#missed = 0;
   }
 
@@ -47,33 +64,65 @@ export class Feed {
 
   /** What is shown stays where it is, for somebody reads it. */
   hold(): void {
-    this.#holds = true;
+    this.#read ??= new Stretch(this.#kept);
   }
 
-  /** What waited is shown. */
+  /** The end is shown again. */
   release(): void {
-    this.#holds = false;
-    this.#lines = [...this.#lines, ...this.#held].slice(-LINES_MAX);
-    this.#held = [];
+    this.#read = null;
     this.#missed = 0;
   }
 
+  /** Shows what is older; false when that is not in memory. */
+  up(): boolean {
+    return this.#read?.up() ?? false;
+  }
+
+  /** Shows what is newer; false when that is not in memory. */
+  down(): boolean {
+    return this.#read?.down() ?? false;
+  }
+
+  /** What was said before all that is in memory; newest first, as the API has it. What is known already is left out. */
+  older(page: readonly Message[]): void {
+    const older = this.#news(page);
+    if (this.#read) this.#read.prepend(older);
+    else this.#kept = [...older, ...this.#kept];
+  }
+
+  /** Shows another place: a page of the API with the message `id` in it, which goes on until now if it meets the end. */
+  show(page: readonly Message[], id: string): void {
+    const before = this.#news(page, this.#kept);
+    const shown = page.filter(({ deleted }) => !deleted);
+    const meets = before.length < shown.length;
+    const all = meets ? [...before, ...this.#kept] : before;
+    const at = all.findIndex((message) => message.id === id);
+    this.#read = new Stretch(all, !meets, at);
+  }
+
+  get #all(): readonly Message[] {
+    return this.#read?.all ?? this.#kept;
+  }
+
+  /** Oldest first. */
+  #news(page: readonly Message[], known = this.#all): Message[] {
+    const ids = new Set(known.map(({ id }) => id));
+    return page.filter(({ id, deleted }) => !deleted && !ids.has(id)).reverse();
+  }
+
   #push(message: Message): void {
-    if (this.#holds) {
-      this.#missed += 1;
-      this.#held.push(message);
-      if (this.#held.length > HELD_MAX) this.#held.shift();
-    } else {
-      this.#lines.push(message);
-      if (this.#lines.length > LINES_MAX) this.#lines.shift();
-    }
+    this.#kept.push(message);
+    if (this.#kept.length > KEPT_MAX + SLACK) this.#kept.splice(0, SLACK);
+    if (!this.#read) return;
+    this.#missed += 1;
+    this.#read.append(message);
   }
 
   #take(goes: (message: Message) => boolean): void {
     // Its place and its author stay; the words go.
     const gone = (message: Message): Message =>
       goes(message) ? { ...message, text: "", deleted: true } : message;
-    this.#lines = this.#lines.map(gone);
-    this.#held = this.#held.map(gone);
+    this.#kept = this.#kept.map(gone);
+    this.#read?.map(gone);
   }
 }

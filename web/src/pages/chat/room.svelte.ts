@@ -1,16 +1,22 @@
-import { isMarked, mark, onMark } from "../../account/mark";
-import { inTurn, Session } from "../../account/session.svelte";
+import type { Visitor } from "../../account/visitor";
 import { ChatClient, roomUrl, type Pending, type Refusal, type State } from "../../chat/client";
-import type { Danmaku, Entry, Message, Person, Settings } from "../../chat/wire";
+import type { Danmaku, Entry, Message, Person, Settings, Viewers, Way } from "../../chat/wire";
+import { Emotes } from "./emotes.svelte";
 import { Feed } from "./feed";
+import { Order } from "./order.svelte";
+import { Past, saidAt } from "./past.svelte";
 
-/** Messages within `LOUD_WITHIN_MS` from which on they are too many to be read out. */
+/** Messages within `LOUD_WITHIN_MS` from which on they are too many to be read out, and to be shown one by one. */
 const LOUD_FROM = 10;
 /** In milliseconds. */
 const LOUD_WITHIN_MS = 5_000;
+/** Between two changes of the page while it is loud, in milliseconds: the picture beside it comes first. */
+const LOUD_SHOW_MS = 150;
+/** A room that remembers less than this is filled with what was kept. */
+const FEW = 40;
 
-/** How long it is offered to undo a ban, in milliseconds. */
-const UNDO_WITHIN_MS = 20_000;
+/** Its last messages have come so long after it was joined, in milliseconds. */
+const FILL_AFTER_MS = 200;
 
 /** Something that flies over the picture. */
 export type Flying = Pick<Danmaku, "id" | "user" | "text"> & Partial<Danmaku>;
@@ -22,17 +28,17 @@ export interface Sky {
   land(gone: { id?: string; user?: string | null }): void;
 }
 
-/** What a moderator did to somebody, and may undo. */
-export interface Deed {
-  person: Person;
-  /** Null for good. */
-  seconds: number | null;
-}
+/** Runs what changes the lines, and keeps what is read where it is. */
+export type Keep = (change: () => void) => void;
 
-/** A room as a page shows it. However much comes, the page changes once a frame. */
+/** A room as a page shows it. However much comes, the page changes once a frame, or less. */
 export class Room {
   state = $state.raw<State>({ at: "closed" });
   lines = $state.raw<readonly Message[]>([]);
+  /** What is shown stays where it is, for somebody reads it. */
+  holds = $state(false);
+  /** Whether the newest message stands in the page. */
+  atEnd = $state(true);
   /** Messages that came while what is shown is held. */
   missed = $state(0);
   pending = $state.raw<readonly Pending[]>([]);
@@ -41,31 +47,43 @@ export class Room {
   settings = $state.raw<Settings | null>(null);
   pinned = $state.raw<Message | null>(null);
   present = $state(0);
+  viewers = $state.raw<Viewers | null>(null);
   refusal = $state.raw<Refusal | null>(null);
-  deed = $state.raw<Deed | null>(null);
   /** When slow mode lets one speak again, in milliseconds since 1970. */
   quietUntil = $state(0);
   /** More is said than can be read out. */
   loud = $state(false);
+  /** A message that the reader looks for. */
+  found = $state<string | null>(null);
 
+  readonly order: Order;
+  readonly past: Past;
+  readonly emotes: Emotes;
   readonly #client: ChatClient;
-  readonly #session = new Session(inTurn, mark);
   readonly #feed = new Feed();
   readonly #sky: () => Sky | null;
   /** What stands up to here was said before one came. */
   #past = 0;
-  #asked: Deed | null = null;
-  #undoing: ReturnType<typeof setTimeout> | undefined;
   #frame = 0;
+  #later: ReturnType<typeof setTimeout> | undefined;
+  #shownAt = 0;
   #heard: number[] = [];
 
-  constructor(channel: string, sky: () => Sky | null) {
+  constructor(
+    readonly channel: string,
+    /** Who asks, here and of the API. */
+    readonly visitor: Visitor,
+    sky: () => Sky | null,
+  ) {
     this.#sky = sky;
+    this.past = new Past(visitor, channel);
+    this.emotes = new Emotes(visitor, channel);
     this.#client = new ChatClient({
       url: roomUrl(channel, location.href),
-      token: (anew) => this.#token(anew),
+      token: (anew) => visitor.token(anew),
     });
     const client = this.#client;
+    this.order = new Order(client);
     client.on("state", (state) => (this.state = state));
     client.on("joined", (joined) => {
       this.you = joined.you;
@@ -76,16 +94,19 @@ export class Room {
     });
     client.on("reset", () => {
       this.#feed.reset();
+      this.past.forget();
       this.#soon();
+      setTimeout(() => void this.#fill(), FILL_AFTER_MS);
     });
     client.on("entry", (entry) => this.#entry(entry));
+    client.on("you", (you) => (this.you = you));
     client.on("presence", (present) => (this.present = present));
+    client.on("viewers", (viewers) => (this.viewers = viewers));
     client.on("settings", (settings) => (this.settings = settings));
     client.on("danmaku", (danmaku) => this.#fly(danmaku));
     client.on("pending", (pending) => (this.pending = pending));
     client.on("refused", (refusal) => {
       this.refusal = refusal;
-      this.#asked = null;
       if (refusal.code === "slow_mode" || refusal.code === "rate_limited") {
         this.quietUntil = Date.now() + (refusal.retryAfter ?? 0) * 1_000;
       }
@@ -96,19 +117,18 @@ export class Room {
   open(): () => void {
     const closed = new AbortController();
     const { signal } = closed;
-    onMark((loggedIn) => {
-      if (!loggedIn) this.#session.forget();
-      this.#client.rejoin();
-    }, signal);
+    this.visitor.onChange(() => this.#client.rejoin(), signal);
     addEventListener("online", () => this.#client.nudge(), { signal });
     const seen = (): void => {
       if (!document.hidden) this.#client.nudge();
     };
     document.addEventListener("visibilitychange", seen, { signal });
     this.#client.open();
+    void this.emotes.load();
     return () => {
       closed.abort();
-      clearTimeout(this.#undoing);
+      this.order.close();
+      clearTimeout(this.#later);
       cancelAnimationFrame(this.#frame);
       this.#client.close();
     };
@@ -129,54 +149,77 @@ export class Room {
   }
 
   /** Lets a comment fly that stands nowhere; false while the room is not joined. */
-  send(text: string): boolean {
+  send(text: string, way: Way, color?: string): boolean {
     this.refusal = null;
-    return this.#client.danmaku(text);
+    return this.#client.danmaku(text, way, color);
   }
 
-  delete(message: Message): void {
-    this.#client.request({ type: "delete", id: message.id });
+  /** Asks who is there. */
+  askViewers(): void {
+    this.#client.request({ type: "viewers" });
   }
 
-  pin(message: Message | null): void {
-    this.#client.request({ type: "pin", id: message?.id ?? null });
-  }
-
-  /** Bans somebody, for good or for so many seconds. */
-  ban(person: Person, seconds: number | null): void {
-    const user = person.id;
-    this.#asked = { person, seconds };
-    this.#client.request(
-      seconds === null ? { type: "ban", user } : { type: "timeout", user, seconds },
-    );
-  }
-
-  /** Takes the last ban back. */
-  undo(): void {
-    if (!this.deed) return;
-    this.#client.request({ type: "unban", user: this.deed.person.id });
-    this.deed = null;
+  find(id: string): Message | null {
+    return this.#feed.find(id);
   }
 
   /** What is shown stays, for somebody reads it. */
   hold(): void {
+    if (this.#feed.holds) return;
     this.#feed.hold();
-  }
-
-  release(): void {
-    if (!this.#feed.holds) return;
-    this.#feed.release();
+    this.past.forget();
     this.#show();
   }
 
-  async #token(anew: boolean): Promise<string | null> {
-    if (!isMarked()) return null;
-    try {
-      return await this.#session.token(anew);
-    } catch (error) {
-      if (this.#session.who.state === "nobody") return null;
-      throw error;
-    }
+  release(): void {
+    this.found = null;
+    if (!this.#feed.holds) return;
+    this.#feed.release();
+    this.past.forget();
+    this.#show();
+  }
+
+  /** Shows what is older, from memory or from what was kept. */
+  async up(keep: Keep): Promise<void> {
+    if (this.#moved(keep, () => this.#feed.up())) return;
+    const page = await this.past.before(this.#feed.oldest);
+    if (!page || !this.#feed.holds) return;
+    this.#feed.older(page);
+    this.#moved(keep, () => this.#feed.up());
+  }
+
+  /** Shows what is newer. */
+  down(keep: Keep): void {
+    this.#moved(keep, () => this.#feed.down());
+  }
+
+  /** Shows a message and what was said around it; whether it is there. */
+  async goTo(id: string, at: number | null = saidAt(id)): Promise<boolean> {
+    if (!this.lines.some((message) => message.id === id)) {
+      const page = at === null ? null : await this.past.around(id, at).catch(() => null);
+      if (!page) return false;
+      this.#feed.show(page, id);
+      this.past.forget();
+    } else this.#feed.hold();
+    this.#show();
+    this.found = id;
+    return true;
+  }
+
+  /** A room that woke a moment ago knows little of what was said in it. */
+  async #fill(): Promise<void> {
+    if (this.#feed.holds || this.#feed.lines.length >= FEW) return;
+    const page = await this.past.before(this.#feed.oldest);
+    this.past.forget();
+    if (!page || this.#feed.holds) return;
+    this.#feed.older(page);
+    this.#soon();
+  }
+
+  #moved(keep: Keep, move: () => boolean): boolean {
+    if (!move()) return false;
+    keep(() => this.#show());
+    return true;
   }
 
   #entry(entry: Entry): void {
@@ -196,12 +239,7 @@ export class Room {
         return this.#sky()?.land({ id: entry.id });
       case "cleared":
         if (entry.user === null || this.pinned?.user.id === entry.user) this.pinned = null;
-        if (this.#asked && entry.user === this.#asked.person.id && entry.by === this.you?.id) {
-          this.deed = this.#asked;
-          this.#asked = null;
-          clearTimeout(this.#undoing);
-          this.#undoing = setTimeout(() => (this.deed = null), UNDO_WITHIN_MS);
-        }
+        this.order.cleared(entry, this.you);
         return this.#sky()?.land({ user: entry.user });
     }
   }
@@ -210,15 +248,29 @@ export class Room {
     this.#sky()?.fly(what, what.user.id === this.you?.id);
   }
 
+  /** Shows what came with the next frame, or a little later while much comes. */
   #soon(): void {
-    if (this.#frame === 0) this.#frame = requestAnimationFrame(() => this.#show());
+    if (this.#frame !== 0 || this.#later !== undefined) return;
+    const wait = this.loud ? this.#shownAt + LOUD_SHOW_MS - performance.now() : 0;
+    const frame = (): void => {
+      this.#later = undefined;
+      this.#frame = requestAnimationFrame(() => this.#show());
+    };
+    if (wait > 0) this.#later = setTimeout(frame, wait);
+    else frame();
   }
 
   #show(): void {
+    clearTimeout(this.#later);
     cancelAnimationFrame(this.#frame);
+    this.#later = undefined;
     this.#frame = 0;
-    this.lines = [...this.#feed.lines];
+    this.#shownAt = performance.now();
+    // What is read changes only where something was taken back.
+    this.lines = this.#feed.lines;
     this.missed = this.#feed.missed;
+    this.holds = this.#feed.holds;
+    this.atEnd = this.#feed.atEnd;
     const oldest = this.#heard.length < LOUD_FROM ? 0 : (this.#heard[0] ?? 0);
     this.loud = Date.now() - oldest < LOUD_WITHIN_MS;
   }
