@@ -1,8 +1,9 @@
 //! The multivariant playlist (draft-pantos-hls-rfc8216bis §4.4.6): what the stream offers, with measured bit rates.
 
-use std::{fmt::Write, time::Duration};
-
-use weir_identity::PublishId;
+use std::{
+    fmt::{Display, Write},
+    time::Duration,
+};
 
 use crate::{
     playlist::VERSION,
@@ -28,9 +29,14 @@ impl Rates {
         if segment.gap || segment.duration.is_zero() {
             return;
         }
-        self.peak = self.peak.max(rate(segment.bytes, segment.duration));
-        self.bytes += segment.bytes;
-        self.duration += segment.duration;
+        self.add(segment.bytes, segment.duration);
+    }
+
+    /// Counts a segment of a recording.
+    pub(crate) fn add(&mut self, bytes: u64, duration: Duration) {
+        self.peak = self.peak.max(rate(bytes, duration));
+        self.bytes += bytes;
+        self.duration += duration;
     }
 
     /// Whether nothing was counted yet.
@@ -47,15 +53,16 @@ fn rate(bytes: u64, duration: Duration) -> u64 {
     ((bytes as f64 * 8.0 / duration.as_secs_f64().max(0.001)).ceil() as u64).max(1)
 }
 
-/// Renders the playlist. URIs are relative to it: `SESSION/RENDITION/index.m3u8`.
-pub(crate) fn render(session: PublishId, renditions: &[(RenditionSpec, Rates)]) -> String {
+/// Renders the playlist. URIs are relative to it: `SESSION/RENDITION/index.m3u8`, where the session is what every address
+/// of the media carries.
+pub(crate) fn render(session: impl Display, renditions: &[(RenditionSpec, Rates)]) -> String {
     let mut text = format!("#EXTM3U\n#EXT-X-VERSION:{VERSION}\n");
     // Formatting into a `String` has no error to give.
-    let _ = write_all(&mut text, session, renditions);
+    let _ = write_all(&mut text, &session, renditions);
     text
 }
 
-fn write_all(text: &mut String, session: PublishId, renditions: &[(RenditionSpec, Rates)]) -> std::fmt::Result {
+fn write_all(text: &mut String, session: &dyn Display, renditions: &[(RenditionSpec, Rates)]) -> std::fmt::Result {
     let (pictures, sounds): (Vec<_>, Vec<_>) =
         renditions.iter().partition(|(spec, _)| matches!(spec.kind, RenditionKind::Video { .. }));
     if pictures.is_empty() {
@@ -101,7 +108,7 @@ fn write_all(text: &mut String, session: PublishId, renditions: &[(RenditionSpec
 /// One variant: pictures, and the group of sound that goes with them.
 fn write_pictures(
     text: &mut String,
-    session: PublishId,
+    session: &dyn Display,
     (spec, rates): &(RenditionSpec, Rates),
     sound: Option<(&str, &[&(RenditionSpec, Rates)])>,
 ) -> std::fmt::Result {

@@ -165,7 +165,7 @@ fn write_parts(text: &mut String, window: &Window, segment: &Segment) -> fmt::Re
 /// Playlists count in ticks of 10 us: five decimals.
 const TICKS: u64 = 100_000;
 
-fn ticks(duration: Duration) -> u64 {
+pub(crate) fn ticks(duration: Duration) -> u64 {
     ((duration.as_nanos() + 5_000) / 10_000) as u64
 }
 
@@ -174,7 +174,7 @@ fn ticks_up(duration: Duration) -> u64 {
 }
 
 /// A duration in ticks, written in seconds.
-struct Seconds(u64);
+pub(crate) struct Seconds(pub(crate) u64);
 
 impl fmt::Display for Seconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -183,7 +183,7 @@ impl fmt::Display for Seconds {
 }
 
 /// A moment in UTC with milliseconds (RFC 3339).
-struct DateTime(SystemTime);
+pub(crate) struct DateTime(pub(crate) SystemTime);
 
 impl fmt::Display for DateTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 use crate::{
     multivariant::Rates,
     playlist::Rendered,
+    sink::Tap,
     spec::{RenditionId, RenditionSpec, Timing},
     store::Limits,
     viewers::Viewers,
@@ -30,6 +31,7 @@ pub(crate) struct Rendition {
     /// It was added to a stream that ran already.
     late: AtomicBool,
     pub(crate) viewers: Viewers,
+    tap: Tap,
 }
 
 /// What its lock guards.
@@ -38,6 +40,8 @@ pub(crate) struct State {
     pub(crate) window: Window,
     pub(crate) rates: Rates,
     pub(crate) ended: bool,
+    /// Number of the next segment that the sink gets.
+    next_for_sink: u64,
     pub(crate) whole: Option<Arc<Rendered>>,
     pub(crate) delta: Option<Arc<Rendered>>,
 }
@@ -46,7 +50,7 @@ pub(crate) struct State {
 const PART_BITS: u32 = 20;
 
 impl Rendition {
-    pub(crate) fn new(id: RenditionId, limits: &Limits, timing: Option<&Timing>) -> Self {
+    pub(crate) fn new(id: RenditionId, limits: &Limits, timing: Option<&Timing>, tap: Tap) -> Self {
         let mut window = Window::new(limits.window, limits.rendition_bytes);
         if let Some(timing) = timing {
             window.set_target(timing.target());
@@ -54,11 +58,19 @@ impl Rendition {
         Self {
             id,
             spec: OnceLock::new(),
-            state: Mutex::new(State { window, rates: Rates::default(), ended: false, whole: None, delta: None }),
+            state: Mutex::new(State {
+                window,
+                rates: Rates::default(),
+                ended: false,
+                next_for_sink: 0,
+                whole: None,
+                delta: None,
+            }),
             wake: Notify::new(),
             position: AtomicU64::new(0),
             late: AtomicBool::new(false),
             viewers: Viewers::default(),
+            tap,
         }
     }
 
@@ -67,6 +79,7 @@ impl Rendition {
         let done = {
             let mut state = self.state.lock();
             let done = change(&mut state);
+            self.feed(&mut state);
             state.whole = None;
             state.delta = None;
             if let Some(last) = state.window.last() {
@@ -77,6 +90,19 @@ impl Rendition {
         };
         self.wake.notify_waiters();
         done
+    }
+
+    /// Gives the sink, if there is one, what it has not had yet. A rendition that is not described is kept back.
+    pub(crate) fn feed(&self, state: &mut State) {
+        let open = state.window.open_msn();
+        if open <= state.next_for_sink {
+            return;
+        }
+        let (Some(spec), Some(sink)) = (self.spec.get(), self.tap.sink()) else { return };
+        for segment in state.window.completed_from(state.next_for_sink) {
+            sink.segment(spec, segment);
+        }
+        state.next_for_sink = open;
     }
 
     /// It is added to a stream that runs already, which does not wait for it.

@@ -1,12 +1,17 @@
 //! Every live and recently ended stream of this node.
 
-use std::{borrow::Borrow, collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    borrow::Borrow,
+    collections::HashMap,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use parking_lot::RwLock;
 use tokio::time::Instant;
 use weir_identity::{ChannelName, PublishId};
 
-use crate::{error::Full, hold::Places, stream::Stream, writer::StreamWriter};
+use crate::{error::Full, hold::Places, sink::Openings, stream::Stream, writer::StreamWriter};
 
 /// How long an ended playlist stays (row F4).
 const ENDED_FOR: Duration = Duration::from_secs(60);
@@ -46,6 +51,7 @@ struct Inner {
     limits: Arc<Limits>,
     places: Places,
     streams: RwLock<Streams>,
+    openings: OnceLock<Arc<dyn Openings>>,
 }
 
 #[derive(Debug, Default)]
@@ -64,6 +70,7 @@ impl Store {
                 places: Places::new(limits.held_requests),
                 limits: Arc::new(limits),
                 streams: RwLock::default(),
+                openings: OnceLock::new(),
             }),
         }
     }
@@ -84,7 +91,18 @@ impl Store {
         let stream = Arc::new(Stream::new(channel.clone(), session, private, limits, places));
         streams.channels.entry(channel).or_default().push(stream.clone());
         streams.count += 1;
+        drop(streams);
+        if let Some(openings) = self.inner.openings.get() {
+            openings.opened(&stream);
+        }
         Ok(StreamWriter::new(stream))
+    }
+
+    /// Tells `openings` of every stream from now on. Works once.
+    pub fn observe(&self, openings: Arc<dyn Openings>) {
+        if self.inner.openings.set(openings).is_err() {
+            tracing::warn!("a store was observed twice, which changes nothing");
+        }
     }
 
     /// The channel's newest stream, live or just ended.

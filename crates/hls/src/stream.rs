@@ -5,7 +5,10 @@
 //! that nobody asks for.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, SystemTime},
 };
 
@@ -22,6 +25,7 @@ use crate::{
     playlist::{self, Context, Rendered},
     reload::{self, Cursor, Query, Reload},
     rendition::{Rendition, State},
+    sink::{Sink, Tap},
     spec::{Body, RenditionId, RenditionKind, RenditionSpec, Timing},
     store::Limits,
 };
@@ -59,6 +63,9 @@ pub struct Stream {
     described: Notify,
     multivariant: Mutex<Option<Arc<Rendered>>>,
     ended: OnceLock<Instant>,
+    tap: Tap,
+    /// Every segment was given to the sink that was there.
+    drained: AtomicBool,
 }
 
 impl Stream {
@@ -81,6 +88,8 @@ impl Stream {
             described: Notify::new(),
             multivariant: Mutex::new(None),
             ended: OnceLock::new(),
+            tap: Tap::default(),
+            drained: AtomicBool::new(false),
         }
     }
 
@@ -158,7 +167,7 @@ impl Stream {
         if let Some(rendition) = renditions.iter().find(|rendition| rendition.id == *id) {
             return rendition.clone();
         }
-        let new = Arc::new(Rendition::new(id.clone(), &self.limits, self.timing.get()));
+        let new = Arc::new(Rendition::new(id.clone(), &self.limits, self.timing.get(), self.tap.clone()));
         *renditions = renditions.iter().cloned().chain([new.clone()]).collect();
         new
     }
@@ -235,7 +244,25 @@ impl Stream {
             });
         }
         self.measured();
+        self.drained.store(true, Ordering::SeqCst);
+        if let Some(sink) = self.tap.set(None) {
+            sink.ended();
+        }
         true
+    }
+
+    /// Gives every complete segment to `sink`, beginning with those that are kept and no sink had. In place of another
+    /// sink, which gets no more. A stream that has ended gives what it has, and says that it ended.
+    pub fn record(&self, sink: &Arc<dyn Sink>) {
+        self.tap.set(Some(sink.clone()));
+        for rendition in self.all().iter() {
+            rendition.feed(&mut rendition.state.lock());
+        }
+        if self.drained.load(Ordering::SeqCst)
+            && let Some(sink) = self.tap.set(None)
+        {
+            sink.ended();
+        }
     }
 
     /// The multivariant playlist. Waits until the first segment told the timing and the bit rates.

@@ -15,7 +15,10 @@ use std::{
 
 use bytes::Bytes;
 
-use crate::spec::{Body, Part};
+use crate::{
+    sink::Completed,
+    spec::{Body, Part},
+};
 
 /// Segments that always remain listed (Apple's authoring specification 9.x asks for six).
 pub(crate) const SEGMENTS_LISTED_MIN: usize = 6;
@@ -401,6 +404,23 @@ impl Window {
     #[must_use]
     pub fn open(&self) -> Option<&Segment> {
         (self.open.parts > 0).then_some(&self.open)
+    }
+
+    /// Complete segments from this number on, as a recording takes them.
+    pub(crate) fn completed_from(&self, msn: u64) -> impl Iterator<Item = Completed> {
+        let target = self.target.unwrap_or_default();
+        let newest = self.segments.iter().skip_while(move |segment| segment.msn < msn);
+        newest.map(move |segment| Completed {
+            msn: segment.msn,
+            duration: segment.duration,
+            program_date_time: segment.program_date_time,
+            discontinuity: segment.discontinuity,
+            independent: segment.independent,
+            gap: segment.gap,
+            init: segment.init.and_then(|number| Some((number, self.init_section(number)?))),
+            target,
+            body: segment.body.clone(),
+        })
     }
 
     /// Number of the segment that is being filled, or will be with the next part.

@@ -7,6 +7,7 @@ mod hints;
 mod hygiene;
 mod layers;
 mod parts;
+mod sinks;
 mod variants;
 mod waiting;
 
