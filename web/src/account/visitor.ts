@@ -7,6 +7,12 @@ import { inTurn, Session } from "./session.svelte";
 export class Visitor implements Caller {
   readonly #session = new Session(inTurn, mark);
 
+  /** Their user name, once a call went out with a token. */
+  get name(): string | null {
+    const { who } = this.#session;
+    return who.state === "in" ? who.user.username : null;
+  }
+
   /** An access token, or null of whoever is not logged in; another one than before when that one does not count (`anew`). */
   async token(anew = false): Promise<string | null> {
     if (!isMarked()) return null;

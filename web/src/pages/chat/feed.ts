@@ -3,6 +3,8 @@ import { SHOWN_MAX, Stretch } from "./stretch";
 
 /** The last messages, in memory: who goes up a little waits for nothing. */
 export const KEPT_MAX = 600;
+/** Messages that are in the page while so much is said that nobody reads above: about as many as a tall screen shows. */
+export const LOUD_SHOWN_MAX = 60;
 /** Messages that are let go of together. */
 const SLACK = 100;
 
@@ -14,9 +16,11 @@ export class Feed {
   #read: Stretch | null = null;
   /** Messages that came while it was held. */
   #missed = 0;
+  /** Much is said. */
+  loud = false;
 
   get lines(): readonly Message[] {
-    return this.#read?.lines ?? this.#kept.slice(-SHOWN_MAX);
+    return this.#read?.lines ?? this.#kept.slice(this.loud ? -LOUD_SHOWN_MAX : -SHOWN_MAX);
   }
 
   /** How many came since it was held. */

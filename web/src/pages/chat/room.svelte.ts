@@ -11,7 +11,7 @@ const LOUD_FROM = 10;
 /** In milliseconds. */
 const LOUD_WITHIN_MS = 5_000;
 /** Between two changes of the page while it is loud, in milliseconds: the picture beside it comes first. */
-const LOUD_SHOW_MS = 150;
+const LOUD_SHOW_MS = 200;
 /** A room that remembers less than this is filled with what was kept. */
 const FEW = 40;
 
@@ -266,12 +266,12 @@ export class Room {
     this.#later = undefined;
     this.#frame = 0;
     this.#shownAt = performance.now();
-    // What is read changes only where something was taken back.
+    const oldest = this.#heard.length < LOUD_FROM ? 0 : (this.#heard[0] ?? 0);
+    this.loud = Date.now() - oldest < LOUD_WITHIN_MS;
+    this.#feed.loud = this.loud;
     this.lines = this.#feed.lines;
     this.missed = this.#feed.missed;
     this.holds = this.#feed.holds;
     this.atEnd = this.#feed.atEnd;
-    const oldest = this.#heard.length < LOUD_FROM ? 0 : (this.#heard[0] ?? 0);
-    this.loud = Date.now() - oldest < LOUD_WITHIN_MS;
   }
 }
