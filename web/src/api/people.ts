@@ -24,6 +24,17 @@ export interface Ban {
   at: string;
   /** Null for good. */
   until: string | null;
+  /** Whether nobody else comes from the address they were at last. */
+  address?: boolean;
+}
+
+/** What a ban is like. */
+export interface Sentence {
+  reason: string;
+  /** Null for good. */
+  until: Date | null;
+  /** Whether nobody else comes from the address they were at last. */
+  address: boolean;
 }
 
 const path = (channel: string, what: "roles" | "bans", username?: string): string => {
@@ -56,15 +67,18 @@ export async function bans(by: Caller, channel: string, cursor?: string): Promis
   return (await by.call<Page<Ban>>(path(channel, "bans") + query)).value;
 }
 
-/** Bans somebody, in place of an earlier ban; for good without an end. */
+/** Bans somebody, in place of an earlier ban. */
 export async function ban(
   by: Caller,
   channel: string,
   username: string,
-  reason: string,
-  until: Date | null,
+  { reason, until, address }: Sentence,
 ): Promise<void> {
-  const body = { reason, ...(until === null ? {} : { until: until.toISOString() }) };
+  const body = {
+    reason,
+    ...(until === null ? {} : { until: until.toISOString() }),
+    ...(address ? { address } : {}),
+  };
   await by.call(path(channel, "bans", username), { method: "PUT", body });
 }
 
