@@ -4,6 +4,7 @@ import type { Danmaku, Entry, Message, Person, Settings, Viewers, Way } from "..
 import { Emotes } from "./emotes.svelte";
 import { Feed } from "./feed";
 import { Order } from "./order.svelte";
+import { pieces, type Piece } from "./pieces";
 import { Past, saidAt } from "./past.svelte";
 
 /** Messages within `LOUD_WITHIN_MS` from which on they are too many to be read out, and to be shown one by one. */
@@ -19,7 +20,11 @@ const FEW = 40;
 const FILL_AFTER_MS = 200;
 
 /** Something that flies over the picture. */
-export type Flying = Pick<Danmaku, "id" | "user" | "text"> & Partial<Danmaku>;
+export type Flying = Pick<Danmaku, "id" | "user" | "text"> &
+  Partial<Danmaku> & {
+    /** Its text, with pictures. */
+    pieces?: readonly Piece[];
+  };
 
 /** Who watches what flies. */
 export interface Sky {
@@ -245,7 +250,11 @@ export class Room {
   }
 
   #fly(what: Flying): void {
-    this.#sky()?.fly(what, what.user.id === this.you?.id);
+    const sky = this.#sky();
+    if (!sky) return;
+    const plain = this.emotes.all.length === 0 || !what.text.includes(":");
+    const shown = plain ? what : { ...what, pieces: pieces(what.text, this.emotes.find) };
+    sky.fly(shown, what.user.id === this.you?.id);
   }
 
   /** Shows what came with the next frame, or a little later while much comes. */

@@ -1,5 +1,6 @@
 import Danmaku from "danmaku/dist/esm/danmaku.dom.js";
 
+import type { Piece } from "../pieces";
 import type { Flying, Sky } from "../room.svelte";
 
 /** How long a comment flies, in seconds. */
@@ -45,14 +46,14 @@ export class Stage implements Sky {
     this.#shown.clear();
   }
 
-  fly({ id, user, text, mode, color }: Flying, own: boolean): void {
+  fly({ id, user, text, pieces, mode, color }: Flying, own: boolean): void {
+    const parts = shown(pieces ?? [{ type: "text", text }]);
     // What nobody sees would all fly at once when somebody looks again.
-    const shown = Array.from(text).slice(0, CHARS_MAX).join("");
-    if (document.hidden || !(this.#mayFly(shown) || own)) return;
+    if (document.hidden || !(this.#mayFly(letters(parts)) || own)) return;
     this.#begunAnew();
     const node = document.createElement("span");
     node.className = own ? "flying own" : "flying";
-    node.textContent = shown;
+    node.append(...parts.map(drawn));
     if (color && COLOR.test(color)) node.style.color = color;
     this.#forget();
     this.#shown.set(id, { user: user.id, node });
@@ -65,14 +66,12 @@ export class Stage implements Sky {
     }
   }
 
-  /** Whether a lane is free for it, which is then taken. */
-  #mayFly(text: string): boolean {
+  /** Whether a lane is free for so many letters, which is then taken. */
+  #mayFly(letters: number): boolean {
     const now = performance.now();
     const most = this.#lanes * AT_ONCE_S;
     this.#free = Math.min(most, this.#free + ((now - this.#at) / 1_000) * this.#lanes);
     this.#at = now;
-    // Letters of Chinese, Korean and Japanese are as wide as high, others half as wide.
-    const letters = Array.from(text).reduce((sum, letter) => sum + (letter > "\u1100" ? 2 : 1), 0);
     const width = letters * this.#font * 0.55;
     const needed = Math.min(most, ((FLIGHT_S * width) / (this.#width + width)) * APART);
     if (this.#free < needed) return false;
@@ -107,4 +106,30 @@ export class Stage implements Sky {
       this.#shown.delete(id);
     }
   }
+}
+
+/** As much of a comment as flies. */
+function shown(pieces: readonly Piece[]): Piece[] {
+  let room = CHARS_MAX;
+  return pieces.flatMap((piece) => {
+    if (piece.type === "emote") return room > 0 ? [((room -= 2), piece)] : [];
+    const text = Array.from(piece.text).slice(0, Math.max(0, room)).join("");
+    room -= text.length;
+    return text === "" ? [] : [{ type: "text" as const, text }];
+  });
+}
+
+/** How many letters a comment is wide. Those of Chinese, Korean and Japanese are as wide as high, others half as wide. */
+function letters(pieces: readonly Piece[]): number {
+  const wide = (text: string): number =>
+    Array.from(text).reduce((sum, letter) => sum + (letter > "\u1100" ? 2 : 1), 0);
+  return pieces.reduce((sum, { type, text }) => sum + (type === "emote" ? 3 : wide(text)), 0);
+}
+
+function drawn(piece: Piece): Node {
+  if (piece.type !== "emote") return document.createTextNode(piece.text);
+  const image = document.createElement("img");
+  image.src = piece.emote.url;
+  image.alt = piece.text;
+  return image;
 }
