@@ -7,17 +7,33 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("identity", &[]),
     ("supervise", &[]),
     ("redis", &[]),
+    ("worker", &[]),
+    ("pictures", &["worker"]),
     ("media", &["identity"]),
     ("hls", &["media", "identity"]),
     ("peer", &["media", "identity"]),
     ("ingest", &["peer", "media", "identity", "supervise"]),
-    ("packager", &["hls", "media", "identity", "supervise"]),
+    ("packager", &["hls", "media", "identity", "supervise", "worker"]),
     ("edge", &["hls", "peer", "media", "identity", "supervise"]),
     ("chat", &["identity", "redis"]),
     ("control", &["identity", "redis"]),
     (
         "server",
-        &["identity", "supervise", "redis", "media", "hls", "peer", "ingest", "packager", "edge", "chat", "control"],
+        &[
+            "identity",
+            "supervise",
+            "redis",
+            "worker",
+            "pictures",
+            "media",
+            "hls",
+            "peer",
+            "ingest",
+            "packager",
+            "edge",
+            "chat",
+            "control",
+        ],
     ),
 ];
 
@@ -38,6 +54,8 @@ const OWNERS: &[(&str, &str)] = &[
     ("reqwest", "control"),
     ("metrics-exporter-prometheus", "server"),
     ("clap", "server"),
+    ("image", "pictures"),
+    ("png", "pictures"),
 ];
 
 fn crates() -> PathBuf {

@@ -1,8 +1,8 @@
 //! Tracks that a publisher did not send are made of what it sends, in worker processes.
 //!
 //! Read [`Workers`] (who wants what, how many at once), then `making` (one derived track: its worker is fed, watched and
-//! started again), `wire` (what they say to each other), `check` (why a worker's answers are not believed), `process`
-//! (how it starts) and [`worker`] (what runs there).
+//! started again), `wire` (what they say to each other), `check` (why a worker's answers are not believed) and [`worker`]
+//! (what runs there).
 //!
 //! A worker decodes what strangers made, with libraries in C. It shares nothing with the server but a socket; when it
 //! falls, viewers of the derived track wait a moment, and nobody else hears of it.
@@ -10,7 +10,6 @@
 mod check;
 pub mod config;
 mod making;
-mod process;
 #[cfg(test)]
 pub(crate) mod tests;
 mod wire;
@@ -32,7 +31,7 @@ use weir_media::{
 };
 
 pub use config::Config;
-pub use process::Program;
+pub use weir_worker::Program;
 
 use making::{Making, Order};
 use wire::Job;

@@ -5,7 +5,6 @@
 //! in the socket, where the server sees it.
 
 mod chain;
-mod guard;
 mod pictures;
 mod sound;
 mod steady;
@@ -17,6 +16,7 @@ use std::{
 
 use bytes::BytesMut;
 use weir_media::derive::Want;
+use weir_worker::{Limits, confine, step_back};
 
 use super::wire::{Bad, Coded, Coding, Job, MESSAGE_BYTES_MAX, Message, Reader};
 #[cfg(test)]
@@ -24,6 +24,9 @@ pub(in crate::repair) use chain::{Chain, Out};
 use pictures::Pictures;
 use sound::Sound;
 
+/// What a worker may take: address space for decoders of the largest pictures and the threads' stacks; the socket, and
+/// the files that GStreamer loads. Its registry is written by whoever comes first.
+const LIMITS: Limits = Limits { address_space_bytes: 4 << 30, open_files: 64, cpu: None, file_bytes: None };
 /// Bytes read at once.
 const READ_BYTES: usize = 64 << 10;
 
@@ -52,7 +55,7 @@ impl From<Bad> for Error {
 /// # Errors
 /// [`Error`] when it cannot go on; the server was told why, if it can be.
 pub fn run() -> Result<(), Error> {
-    guard::give_up_privileges();
+    confine(LIMITS);
     let socket = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
     let result = convert(&socket);
     if let Err(Error::Failed(why)) = &result {
@@ -110,7 +113,7 @@ impl Work {
         match job.want {
             Want::Opus | Want::Aac => Self::Sound(Sound::new(job)),
             Want::PlainH264 => {
-                guard::step_back();
+                step_back();
                 Self::Pictures(Pictures::default())
             }
         }

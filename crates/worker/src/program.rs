@@ -32,7 +32,10 @@ impl Program {
     }
 
     /// Starts it; it reads and writes the socket as its standard input. Dropping the child kills it.
-    pub(crate) fn start(&self) -> io::Result<(Child, UnixStream)> {
+    ///
+    /// # Errors
+    /// What the operating system says against it.
+    pub fn start(&self) -> io::Result<(Child, UnixStream)> {
         let (ours, its) = std::os::unix::net::UnixStream::pair()?;
         ours.set_nonblocking(true)?;
         let usual = std::env::vars_os().filter(|(name, _)| {
