@@ -34,7 +34,7 @@ use crate::{
     json::BODY_BYTES_MAX,
     keys,
     limits::{self, Limits},
-    me,
+    me, messages,
     oidc::{self, Oidc},
     places::Places,
     playback::PlaybackTokens,
@@ -100,6 +100,7 @@ pub fn router(api: Api) -> Router {
         .merge(vods::routes::router())
         .merge(follows::routes::router())
         .merge(audit::routes::router())
+        .merge(messages::routes::router())
         .merge(admin::routes::router())
         .route("/openapi.json", get(description))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -151,6 +152,7 @@ fn openapi_json() -> String {
     all.merge(vods::routes::Description::openapi());
     all.merge(follows::routes::Description::openapi());
     all.merge(audit::routes::Description::openapi());
+    all.merge(messages::routes::Description::openapi());
     all.merge(admin::routes::Description::openapi());
     answers::spell_out(&mut all);
     calls::name(&mut all);

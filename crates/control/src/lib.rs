@@ -33,6 +33,7 @@ mod json;
 pub mod keys;
 pub mod limits;
 mod me;
+pub mod messages;
 pub mod oidc;
 pub mod oidc_identities;
 mod once;

@@ -21,6 +21,7 @@ use crate::{
     follows::Follows,
     idempotency::Idempotency,
     keys::{Key, Keys},
+    messages::Messages,
     oidc_identities::OidcIdentities,
     roles::Roles,
     sessions::Sessions,
@@ -47,6 +48,7 @@ pub trait Store:
     + Idempotency
     + Installation
     + Keys
+    + Messages
     + OidcIdentities
     + Roles
     + Sessions

@@ -315,6 +315,7 @@ impl Cql {
             self.remove_roles_in(channel).await?;
             self.remove_bans_in(channel).await?;
             self.remove_hooks_in(channel).await?;
+            self.remove_messages_in(channel).await?;
             self.remove_followers_of(channel).await?;
             self.remove_vods_in(channel).await?;
             self.release_of(Kind::Channel, &name, id).await?;

@@ -3,6 +3,7 @@
 mod accounts;
 mod devices;
 mod follows;
+mod messages;
 mod requests;
 mod rights;
 mod vods;
@@ -39,6 +40,7 @@ pub(crate) async fn all(store: &dyn Store) {
     rights::all(store).await;
     follows::all(store).await;
     requests::all(store).await;
+    messages::all(store).await;
     vods::all(store).await;
     webhooks::all(store).await;
 }

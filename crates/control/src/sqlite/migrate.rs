@@ -12,6 +12,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("begin", include_str!("0001_begin.sql")),
     ("accounts", include_str!("0002_accounts.sql")),
     ("webhooks", include_str!("0003_webhooks.sql")),
+    ("messages", include_str!("0004_messages.sql")),
     ("community", include_str!("0006_community.sql")),
     ("vods", include_str!("0007_vods.sql")),
 ];

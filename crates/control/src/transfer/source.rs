@@ -6,11 +6,12 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row, types::Type};
 use scylla::value::{CqlTimestamp, CqlValue};
 use uuid::Uuid;
+use weir_identity::MessageId;
 
 use crate::{
     audit,
     error::Error,
-    follows,
+    follows, messages,
     sqlite::{self, worker::Worker},
     webhooks,
 };
@@ -18,7 +19,19 @@ use crate::{
 /// Kept in the file, not moved: answers to requests that may come twice, which are remembered for a day, and what is
 /// counted anew.
 #[cfg(test)]
-pub(super) const LEFT_BEHIND: &[&str] = &["follower_counts", "idempotency", "schema_versions"];
+pub(super) const LEFT_BEHIND: &[&str] = &[
+    "follower_counts",
+    "idempotency",
+    "schema_versions",
+    // Numbers of accounts, and the index of words: the messages have what they say.
+    "speakers",
+    "message_words",
+    "message_words_config",
+    "message_words_content",
+    "message_words_data",
+    "message_words_docsize",
+    "message_words_idx",
+];
 
 /// A row of the target.
 #[derive(Debug)]
@@ -105,6 +118,21 @@ pub(super) const SOURCES: &[Table] = &[
         becomes: hook,
     },
     Table { name: "deliveries", columns: "id, hook, whose, body, created_at_ms, tries, due_at_ms", becomes: delivery },
+    Table { name: "rooms", columns: "channel, settings, pinned", becomes: room },
+    Table {
+        name: "messages",
+        columns: "(SELECT channel FROM rooms WHERE number = room), id, \
+                  (SELECT account FROM speakers WHERE number = speaker), \
+                  (SELECT a.name FROM speakers s JOIN accounts a ON a.id = s.account WHERE s.number = speaker), \
+                  display_name, role, said, at_ms, reply_to, reply_name, called, deleted, speaker",
+        becomes: message,
+    },
+    Table {
+        name: "message_clears",
+        columns: "(SELECT channel FROM rooms WHERE number = room), \
+                  (SELECT account FROM speakers WHERE number = speaker), until, speaker",
+        becomes: message_clear,
+    },
     Table { name: "audit", columns: "scope, id, at_ms, actor, address, action, target, detail", becomes: audit_entry },
 ];
 
@@ -177,6 +205,11 @@ fn uuid(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<CqlValue>> {
     let id = text.map(|text| Uuid::parse_str(&text)).transpose();
     let id = id.map_err(|error| rusqlite::Error::FromSqlConversionFailure(column, Type::Text, Box::new(error)))?;
     Ok(id.map(CqlValue::Uuid))
+}
+
+/// An id of 16 bytes.
+fn id(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<CqlValue>> {
+    Ok(row.get::<_, Option<[u8; 16]>>(column)?.map(|id| CqlValue::Uuid(Uuid::from_bytes(id))))
 }
 
 fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<CqlValue>> {
@@ -416,6 +449,59 @@ fn audit_entry(row: &Row<'_>, _: i64) -> Becomes {
         values.push(text(row, column)?);
     }
     Ok(vec![for_good("audit", values), for_good("audit_buckets", vec![scope, bucket])])
+}
+
+fn room(row: &Row<'_>, _: i64) -> Becomes {
+    let channel = uuid(row, 1)?;
+    if channel.is_none() {
+        return Ok(Vec::new());
+    }
+    Ok(vec![for_good("rooms", vec![channel, text(row, 2)?, id(row, 3)?])])
+}
+
+fn message(row: &Row<'_>, _: i64) -> Becomes {
+    let (channel, id_of, account) = (uuid(row, 1)?, id(row, 2)?, uuid(row, 3)?);
+    let speaker: Option<i64> = row.get(13)?;
+    let Some(message) = row.get::<_, Option<[u8; 16]>>(2)?.map(MessageId::from_bytes) else { return Ok(Vec::new()) };
+    // What a channel or an account left that is gone stays behind.
+    if channel.is_none() || (speaker.is_some() && account.is_none()) {
+        return Ok(Vec::new());
+    }
+    let bucket = Some(CqlValue::Int(messages::cql::bucket(message)));
+    let filled = |column| Ok::<_, rusqlite::Error>(text(row, column)?.filter(|_| speaker.is_some()));
+    let display_name = filled(5)?.filter(|name| *name != CqlValue::Text(String::new()));
+    let deleted: bool = row.get(12)?;
+    let values = vec![
+        channel.clone(),
+        bucket.clone(),
+        id_of,
+        account.clone(),
+        text(row, 4)?,
+        display_name,
+        filled(6)?,
+        filled(7)?.filter(|_| !deleted),
+        time(row, 8)?.filter(|_| speaker.is_some()),
+        id(row, 9)?,
+        text(row, 10)?,
+        text(row, 11)?,
+        deleted.then_some(CqlValue::Boolean(true)),
+    ];
+    let mut written = vec![for_good("messages", values)];
+    if account.is_some() {
+        written.push(for_good("message_buckets", vec![channel.clone(), bucket.clone()]));
+        written.push(for_good("message_speakers", vec![account, channel, bucket]));
+    }
+    Ok(written)
+}
+
+fn message_clear(row: &Row<'_>, _: i64) -> Becomes {
+    let (channel, account, of_all) = (uuid(row, 1)?, uuid(row, 2)?, row.get::<_, i64>(4)? == 0);
+    let account = account.or(of_all.then_some(CqlValue::Uuid(Uuid::nil())));
+    if channel.is_none() || account.is_none() {
+        return Ok(Vec::new());
+    }
+    let until = at(messages::sqlite::last_ms_before(row.get(3)?));
+    Ok(vec![for_good("message_clears", vec![channel, account, Some(until)])])
 }
 
 /// How long a row that ends then lives, in seconds; none when it had ended before the move began.

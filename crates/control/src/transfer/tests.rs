@@ -3,7 +3,9 @@
 use std::slice::from_ref;
 
 use jiff::{Timestamp, ToSpan};
-use weir_identity::{AccountId, AuditId, ChannelName, DeliveryId, FamilyId, HookId, KeyId, KeySecret, NodeId, StreamKey};
+use weir_identity::{
+    AccountId, AuditId, ChannelId, ChannelName, DeliveryId, FamilyId, HookId, KeyId, KeySecret, MessageId, NodeId, StreamKey,
+};
 
 use super::{Progress, source, sqlite_to_cql};
 use crate::{
@@ -16,6 +18,7 @@ use crate::{
     families::{Exchange, Families, Family, Rotation},
     follows::Follows,
     keys::{Key, Keys},
+    messages::{self, Message, Messages, Note, Wanted},
     oidc_identities::{OidcIdentities, OidcIdentity},
     roles::{ChannelRole, Given, Roles},
     sessions::{End, Session, Sessions},
@@ -51,6 +54,7 @@ struct Known {
     delivery: Delivery,
     log: Vec<Entry>,
     publishes: Vec<Session>,
+    messages: Vec<Message>,
     vods: [Vod; 2],
 }
 
@@ -135,6 +139,7 @@ async fn grow(store: &Sqlite) -> Known {
     }
     let finish = Finish { state: State::Ready, note: String::new(), duration_ms: 7, bytes: 8 };
     store.finish_vod(vods[0].id, finish).await.unwrap();
+    let messages = talk(store, channels[0].id, [&accounts[0], &accounts[1]]).await;
     let begin = now();
     for number in 0..PUBLISHES {
         let id = format!("{number:032x}");
@@ -160,7 +165,37 @@ async fn grow(store: &Sqlite) -> Known {
     }
     let log = store.audit(Scope::Installation, None, usize::MAX).await.unwrap();
     let publishes = store.sessions_of(&name(0), 9_999).await.unwrap();
-    Known { secret, accounts, channels, stream_keys, family, identity, ban, hook, delivery, log, publishes, vods }
+    Known { secret, accounts, channels, stream_keys, family, identity, ban, hook, delivery, log, publishes, messages, vods }
+}
+
+/// What two say in a room: one message was taken back, what the second said long ago was cleared, the last is pinned.
+async fn talk(store: &Sqlite, room: ChannelId, people: [&Account; 2]) -> Vec<Message> {
+    let message = |number: usize| {
+        let by = people[number % 2];
+        Message {
+            id: MessageId::new(),
+            account: by.id,
+            name: by.name.clone(),
+            display_name: String::new(),
+            role: messages::Role::Viewer,
+            text: format!("안녕 {number}"),
+            at: now(),
+            reply_to: None,
+            called: Some(number.to_string()),
+            deleted: false,
+        }
+    };
+    let messages: Vec<Message> = (0..500).map(message).collect();
+    let mut notes: Vec<Note> = messages.iter().cloned().map(Note::Said).collect();
+    notes.push(Note::Cleared { account: Some(people[1].id), until: messages[1].at - 1.hour() });
+    notes.extend([Note::TakenBack(messages[0].id), Note::TakenBack(MessageId::new()), Note::Set("{}".into())]);
+    notes.push(Note::Pinned(messages.last().map(|message| message.id)));
+    store.keep_messages(notes.into_iter().map(|note| (room, note)).collect()).await.unwrap();
+    store.messages(room, said(None)).await.unwrap().messages
+}
+
+fn said(account: Option<AccountId>) -> Wanted {
+    Wanted { account, limit: 999, ..Wanted::default() }
 }
 
 #[tokio::test]
@@ -219,6 +254,11 @@ async fn everything_arrives_though_the_move_is_cut_short() {
     assert!(store.unfollow(channel, follower).await.unwrap());
     assert_eq!(store.followers(channel).await.unwrap(), 38);
     assert_eq!(store.bans_in(channel, None, 9).await.unwrap(), *from_ref(&known.ban));
+    assert_eq!(store.messages(channel, said(None)).await.unwrap().messages, known.messages);
+    let room = store.room(channel).await.unwrap();
+    assert_eq!((room.settings.as_deref(), room.pinned.as_ref()), (Some("{}"), known.messages.first()));
+    let by_berta = store.messages(channel, said(Some(known.accounts[1].id))).await.unwrap();
+    assert_eq!(by_berta.messages.len(), 250);
     assert_eq!(store.signing_keys().await.unwrap()[0].seed, [7; 60]);
     assert_eq!(store.audit(Scope::Installation, None, usize::MAX).await.unwrap(), known.log);
     assert_eq!(store.sessions_of(&name(0), 9_999).await.unwrap(), known.publishes);
