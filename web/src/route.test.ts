@@ -21,6 +21,12 @@ test("a name is a channel, whatever its case and with a slash behind it", () => 
   expect(route("/Night_Owl7/")).toEqual({ page: "watch", channel: "night_owl7" });
 });
 
+test("a recording has a page of its own", () => {
+  expect(route("/vod/0190-aB")).toEqual({ page: "vod", id: "0190-aB" });
+  expect(route("/vod/")).toEqual({ page: "watch", channel: "vod" });
+  expect(route("/vod/a/b")).toEqual({ page: "missing" });
+});
+
 test("what cannot be a name is no page", () => {
   for (const path of ["/ab", "/a/b", "/%00", "/no-dash", "/" + "x".repeat(33)]) {
     expect(route(path)).toEqual({ page: "missing" });

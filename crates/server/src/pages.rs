@@ -1,4 +1,4 @@
-//! The web pages, embedded: `/`, `/NAME`, `/golive` and the studio are one document, `/assets/…` what it needs. The API's
+//! The web pages, embedded: `/`, `/NAME`, `/vod/ID`, `/golive` and the studio are one document, `/assets/…` what it needs. The API's
 //! description has a page of its own, `/api/docs/` (Swagger UI).
 //!
 //! Everything is read and compressed once at the start; a request copies nothing. The policy allows no script and no
@@ -85,7 +85,8 @@ impl Pages {
             return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET, HEAD")]).into_response();
         }
         let name = path.strip_prefix('/').unwrap_or(path);
-        let is_page = name.is_empty() || PAGES.contains(&name) || ChannelName::parse(name).is_ok();
+        let is_page =
+            name.is_empty() || PAGES.contains(&name) || is_recording(name) || ChannelName::parse(name).is_ok();
         let (status, file) = match self.0.get(name) {
             _ if path == DOCS => (StatusCode::OK, self.0.get(DOCS_INDEX)),
             _ if is_page => (StatusCode::OK, self.0.get(INDEX)),
@@ -99,6 +100,12 @@ impl Pages {
             None => (StatusCode::NOT_FOUND, "There is nothing here.\n").into_response(),
         }
     }
+}
+
+/// Whether a path is that of a recording's page. Its playlists and segments lie below it.
+fn is_recording(path: &str) -> bool {
+    let id = path.strip_prefix("vod/").unwrap_or_default();
+    (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 impl File {
@@ -214,7 +221,7 @@ mod tests {
 
     #[test]
     fn channels_and_the_start_are_the_same_document() {
-        for path in ["/", "/anna", "/ANNA_7", "/golive", "/studio", "/login", "/register"] {
+        for path in ["/", "/anna", "/ANNA_7", "/golive", "/studio", "/login", "/register", "/vod/0190-aB"] {
             check(path, 200, "text/html; charset=utf-8");
         }
     }
@@ -252,7 +259,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_a_channel_is_not_found() {
-        for path in ["/a", "/a/b", "/metrics", "/live", "/Anna!", "/../etc/passwd"] {
+        for path in ["/a", "/a/b", "/metrics", "/live", "/Anna!", "/../etc/passwd", "/vod/", "/vod/a/b", "/vod/a.b"] {
             assert_eq!(ask(&Method::GET, path, &[]).status(), 404, "{path}");
         }
         check("/assets/none.js", 404, "text/plain; charset=utf-8");

@@ -62,6 +62,8 @@ export interface ChannelSettings {
   latency: (typeof LATENCIES)[number];
   /** What a second publisher gets. */
   conflict: (typeof CONFLICTS)[number];
+  /** Whether what is streamed is kept. */
+  record: boolean;
 }
 
 /** One's own channel, and the version of its settings. */

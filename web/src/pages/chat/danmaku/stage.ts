@@ -110,13 +110,15 @@ export class Stage implements Sky {
 
 /** As much of a comment as flies. */
 function shown(pieces: readonly Piece[]): Piece[] {
+  const all: Piece[] = [];
   let room = CHARS_MAX;
-  return pieces.flatMap((piece) => {
-    if (piece.type === "emote") return room > 0 ? [((room -= 2), piece)] : [];
-    const text = Array.from(piece.text).slice(0, Math.max(0, room)).join("");
-    room -= text.length;
-    return text === "" ? [] : [{ type: "text" as const, text }];
-  });
+  for (const piece of pieces) {
+    if (room <= 0) break;
+    const letters = Array.from(piece.text).slice(0, room);
+    all.push(piece.type === "emote" ? piece : { type: "text", text: letters.join("") });
+    room -= piece.type === "emote" ? 2 : letters.length;
+  }
+  return all;
 }
 
 /** How many letters a comment is wide. Those of Chinese, Korean and Japanese are as wide as high, others half as wide. */
