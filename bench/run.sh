@@ -1,22 +1,27 @@
 #!/usr/bin/env bash
-# The comparison behind `make bench`: Weir and nginx-rtmp, one after the other, each on core 0, the load on core 1.
-# Results go to bench/out: a JSON file a run, and index.html with plots. Takes three to four minutes.
+# The comparison behind `make bench`: Weir and nginx-rtmp, one after the other, each on core 0, the load on core 1; and
+# Centrifugo for chat, where it is installed. Results go to bench/out: a JSON file a run, and index.html with plots.
+# Takes about four minutes.
 #
-#   BENCH_SERVERS     which servers ("weir nginx-rtmp")
+#   BENCH_SERVERS     which servers ("weir nginx-rtmp", and "centrifugo" where there is one)
 #   BENCH_VIEWERS     numbers of viewers, rising; one publisher
 #   BENCH_REALTIME    numbers of viewers over WebRTC, rising; one publisher with Opus; servers that have it
 #   BENCH_PUBLISHERS  numbers of publishers, rising; no viewers
 #   BENCH_API         for how many seconds each route of the API is asked, beside a bare one; servers that have it
+#   BENCH_CHAT        messages a second in one room, rising; servers that have chat
+#   BENCH_CROWD       how many are in that room
 #   BENCH_SECONDS     how long each is measured
 #   BENCH_OUT         where results go
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-servers=${BENCH_SERVERS:-"weir nginx-rtmp"}
+servers=${BENCH_SERVERS:-"weir nginx-rtmp $(basename "$(command -v centrifugo || true)")"}
 viewers=${BENCH_VIEWERS:-"100 400 800"}
 realtime=${BENCH_REALTIME-"100 300"}
 publishers=${BENCH_PUBLISHERS-"50 150"}
 api=${BENCH_API-5}
+chat=${BENCH_CHAT-"20 100"}
+crowd=${BENCH_CROWD:-1000}
 seconds=${BENCH_SECONDS:-10}
 out=${BENCH_OUT:-bench/out}
 weir=$PWD/target/release/weir
@@ -66,6 +71,7 @@ start_weir() {
     http=$(free_port) rtmp=$(free_port) internal=$(free_port)
     mkdir -p "$work/weir"
     export WEIR__DATA_DIR=$work/weir WEIR__HTTP__LISTEN=127.0.0.1:$http WEIR__INGEST__RTMP__LISTEN=127.0.0.1:$rtmp
+    export WEIR__CHAT__RATE_LIMIT=off
     export WEIR__INTERNAL__LISTEN=127.0.0.1:$internal WEIR__WEBRTC__LISTEN=127.0.0.1:$(free_port)
     "${on_server[@]}" "$weir" serve >"$work/weir.log" 2>&1 &
     server=$!
@@ -78,7 +84,8 @@ start_weir() {
     publish_url="rtmp://127.0.0.1:$rtmp/live/bench-key-{i}"
     watch_url="http://127.0.0.1:$http/live/bench_0/index.m3u8"
     whep_url="http://127.0.0.1:$http/whep/bench_0"
-    api_url="http://127.0.0.1:$http"
+    api_url="http://127.0.0.1:$http" chat_url="http://127.0.0.1:$http"
+    chats="weir weir-single"
 }
 
 start_nginx_rtmp() {
@@ -93,9 +100,35 @@ start_nginx_rtmp() {
     started+=("$server")
     publish_url="rtmp://127.0.0.1:$rtmp/live/bench-key-{i}"
     watch_url="http://127.0.0.1:$http/live/bench-key-0.m3u8"
-    whep_url='' api_url=''
+    whep_url='' api_url='' chat_url=''
     # It answers 404 as soon as it listens.
     until curl -so /dev/null "http://127.0.0.1:$http/"; do sleep 0.1; done
+}
+
+# Everything in memory; offsets, as Weir has them; whoever comes may subscribe and publish.
+start_centrifugo() {
+    local http
+    http=$(free_port)
+    mkdir -p "$work/centrifugo"
+    cat >"$work/centrifugo/config.json" <<'JSON'
+{
+  "client": {"insecure": true, "allowed_origins": ["*"]},
+  "channel": {
+    "without_namespace": {
+      "allow_subscribe_for_anonymous": true, "allow_publish_for_anonymous": true, "allow_publish_for_client": true,
+      "history_size": 500, "history_ttl": "600s", "force_positioning": true
+    }
+  },
+  "health": {"enabled": true}
+}
+JSON
+    "${on_server[@]}" centrifugo --config "$work/centrifugo/config.json" --http_server.port "$http" \
+        --http_server.address 127.0.0.1 >"$work/centrifugo.log" 2>&1 &
+    server=$!
+    started+=("$server")
+    wait_for centrifugo "http://127.0.0.1:$http/health"
+    publish_url='' watch_url='' whep_url='' api_url=''
+    chat_url="http://127.0.0.1:$http" chats=centrifugo
 }
 
 # publish FILE [OPTION...]: one publisher, until everything is stopped.
@@ -117,8 +150,8 @@ for label in $servers; do
     "start_${label//-/_}"
     common=(--label "$label" --server-pid "$server" --seconds "$seconds")
 
-    publish "$file"
-    for count in $viewers; do
+    [ -z "$publish_url" ] || publish "$file"
+    for count in ${watch_url:+$viewers}; do
         echo "   $count viewers" >&2
         "${on_load[@]}" "$bench" hls --url "$watch_url" --viewers "$count" "${common[@]}" \
             --out "$out/$label-viewers-$count.json" >/dev/null
@@ -137,7 +170,7 @@ for label in $servers; do
     done
 
     # Afresh, so that memory is that of publishers alone; long enough for every playlist's window to be full.
-    for count in $publishers; do
+    for count in ${publish_url:+$publishers}; do
         echo "   $count publishers" >&2
         rm -rf "${work:?}"/*
         "start_${label//-/_}"
@@ -145,6 +178,18 @@ for label in $servers; do
         "${on_load[@]}" "$bench" publish --url "$publish_url" --file "$file" --count "$count" "${common[@]}" \
             --warmup 15 --out "$out/$label-publishers-$count.json" >/dev/null
         stop
+    done
+
+    for rate in ${chat_url:+$chat}; do
+        for protocol in $chats; do
+            echo "   $crowd people in a room, $rate messages a second ($protocol)" >&2
+            rm -rf "${work:?}"/*
+            "start_${label//-/_}"
+            "${on_load[@]}" "$bench" chat --url "$chat_url" --protocol "$protocol" --connections "$crowd" --rate "$rate" \
+                --label "$protocol" --server-pid "$server" --seconds "$seconds" \
+                --out "$out/$protocol-chat-$rate.json" >/dev/null
+            stop
+        done
     done
 
     if [ -n "$api" ] && [ -n "$api_url" ]; then

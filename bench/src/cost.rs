@@ -112,6 +112,16 @@ pub(crate) fn machine_seconds() -> io::Result<f64> {
     Ok((ticks.iter().sum::<f64>() - idle) / per_second as f64)
 }
 
+/// Memory of the buffers of all TCP sockets of the machine (`/proc/net/sockstat`), in bytes.
+pub(crate) fn socket_bytes() -> io::Result<u64> {
+    let text = fs::read_to_string("/proc/net/sockstat")?;
+    let line = text.lines().find_map(|line| line.strip_prefix("TCP:")).unwrap_or_default();
+    let pages = line.split_once(" mem ").and_then(|(_, rest)| rest.split_whitespace().next()?.parse::<u64>().ok());
+    // SAFETY: sysconf has no preconditions.
+    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    Ok(pages.unwrap_or(0) * u64::try_from(page).unwrap_or(4096))
+}
+
 fn bytes_of(field: &str, status: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix(field));
     let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());

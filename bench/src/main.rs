@@ -1,10 +1,12 @@
 //! Load clients that speak to any server, ours or a peer, and the comparison that is drawn from their results.
 //!
-//! Read [`publish`] (RTMP publishers from one file), [`hls`] and [`whep`] (viewers), [`api`] (callers), [`cost`] (what a
-//! server spent meanwhile), [`report`] (table and plots). Each run has one thread, so that pinning it to a core says what the load itself costs.
+//! Read [`publish`] (RTMP publishers from one file), [`hls`] and [`whep`] (viewers), [`api`] (callers), [`chat`] (people
+//! in a room), [`cost`] (what a server spent meanwhile), [`report`] (table and plots). Each run has one thread, so that
+//! pinning it to a core says what the load itself costs.
 
 mod api;
 mod bare;
+mod chat;
 mod cost;
 mod hls;
 mod http;
@@ -38,6 +40,8 @@ enum Command {
     Whep(whep::Arguments),
     /// Callers of the API
     Api(api::Arguments),
+    /// People in a chat room: a few talk at a set rate, all listen
+    Chat(chat::Arguments),
     /// Serves one axum route, to compare with
     Bare(bare::Arguments),
     /// Prints results as a table, and draws them
@@ -56,6 +60,10 @@ fn main() -> ExitCode {
         Command::Hls(arguments) => in_one_thread(hls::run(arguments)),
         Command::Whep(arguments) => in_one_thread(whep::run(arguments)),
         Command::Api(arguments) => in_one_thread(api::run(arguments)),
+        Command::Chat(arguments) => {
+            raise_file_limit();
+            chat::run(&arguments)
+        }
         Command::Bare(arguments) => bare::run(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Fixture { opus } => {

@@ -5,7 +5,7 @@ mod plot;
 use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf};
 
 use self::plot::{Plot, Series};
-use crate::{Failure, api, hls, publish, whep};
+use crate::{Failure, api, chat, hls, publish, whep};
 
 /// What to report.
 #[derive(clap::Args)]
@@ -19,6 +19,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let (mut viewers, mut realtime, mut publishers, mut callers) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let mut rooms = Vec::new();
     for entry in fs::read_dir(&arguments.folder)? {
         let path = entry?.path();
         if path.extension().is_none_or(|extension| extension != "json") {
@@ -33,6 +34,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             realtime.push(outcome);
         } else if let Ok(outcome) = serde_json::from_slice::<api::Outcome>(&text) {
             callers.push(outcome);
+        } else if let Ok(outcome) = serde_json::from_slice::<chat::Outcome>(&text) {
+            rooms.push(outcome);
         } else {
             eprintln!("not a result: {}", path.display());
         }
@@ -42,6 +45,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     publishers.sort_by(|a, b| (&a.label, a.publishers).cmp(&(&b.label, b.publishers)));
 
     callers.sort_by(|a, b| a.label.cmp(&b.label));
+    rooms.sort_by(|a, b| (&a.label, a.connections).cmp(&(&b.label, b.connections)).then(a.rate.total_cmp(&b.rate)));
 
     let tables = [
         viewer_table(&viewers),
@@ -49,12 +53,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         publisher_table(&publishers),
         route_table(&callers),
         token_table(&callers),
+        chat_table(&rooms),
     ];
     for table in tables.iter().filter(|table| table.len() > 1) {
         println!("{}", in_columns(table));
     }
     let page = arguments.page.clone().unwrap_or_else(|| arguments.folder.join("index.html"));
-    fs::write(&page, html(&tables, &plots(&viewers, &realtime, &publishers)))?;
+    fs::write(&page, html(&tables, &plots(&viewers, &realtime, &publishers, &rooms)))?;
     println!("plots: {}", page.display());
     Ok(())
 }
@@ -223,6 +228,56 @@ fn route_table(outcomes: &[api::Outcome]) -> Table {
     table(&heading, rows)
 }
 
+fn chat_table(outcomes: &[chat::Outcome]) -> Table {
+    let heading = [
+        "chat of",
+        "connections",
+        "messages/s",
+        "deliveries/s",
+        "bytes",
+        "in a frame",
+        "server core",
+        "deliveries/core",
+        "age p50",
+        "p95",
+        "p99 ms",
+        "KiB/connection",
+        "kernel's",
+        "missing",
+        "holes",
+        "doubles",
+        "errors",
+        "keeps up",
+        "load core",
+        "others",
+    ];
+    let row = |outcome: &chat::Outcome| {
+        vec![
+            outcome.label.clone(),
+            outcome.connections.to_string(),
+            format!("{:.0}", outcome.rate),
+            format!("{:.0}", outcome.deliveries_per_second),
+            format!("{:.0}", outcome.bytes_a_delivery),
+            format!("{:.1}", outcome.messages_a_frame),
+            or_dash(outcome.server.map(|cost| format!("{:.1} %", cost.cores * 100.0))),
+            or_dash(outcome.deliveries_a_core.map(|deliveries| format!("{deliveries:.0}"))),
+            format!("{:.1}", outcome.age_ms.p50),
+            format!("{:.1}", outcome.age_ms.p95),
+            format!("{:.1}", outcome.age_ms.p99),
+            or_dash(outcome.kib_a_connection.map(|kib| format!("{kib:.1}"))),
+            format!("{:.1}", outcome.kernel_kib_a_connection),
+            outcome.missing.to_string(),
+            outcome.holes.to_string(),
+            outcome.doubles.to_string(),
+            outcome.errors.values().sum::<u64>().to_string(),
+            if outcome.keeps_up { "yes" } else { "no" }.to_owned(),
+            format!("{:.0} %", outcome.load_cores * 100.0),
+            format!("{:.0} %", outcome.other_cores * 100.0),
+        ]
+    };
+    table(&heading, outcomes.iter().map(row))
+}
+
 fn token_table(outcomes: &[api::Outcome]) -> Table {
     let row = |outcome: &api::Outcome| {
         let share = or_dash(outcome.token_percent.map(|percent| format!("{percent:.1} %")));
@@ -254,7 +309,12 @@ fn in_columns(table: &Table) -> String {
     text
 }
 
-fn plots(viewers: &[hls::Outcome], realtime: &[whep::Outcome], publishers: &[publish::Outcome]) -> Vec<Plot> {
+fn plots(
+    viewers: &[hls::Outcome],
+    realtime: &[whep::Outcome],
+    publishers: &[publish::Outcome],
+    rooms: &[chat::Outcome],
+) -> Vec<Plot> {
     let of_viewers = |title: &'static str, unit, value: &dyn Fn(&hls::Outcome) -> Option<f64>| Plot {
         title,
         x: "viewers",
@@ -273,6 +333,12 @@ fn plots(viewers: &[hls::Outcome], realtime: &[whep::Outcome], publishers: &[pub
         y: unit,
         series: series(publishers.iter().filter_map(|it| Some((&it.label, f64::from(it.publishers), value(it)?)))),
     };
+    let of_rooms = |title: &'static str, unit, value: &dyn Fn(&chat::Outcome) -> Option<f64>| Plot {
+        title,
+        x: "deliveries/s",
+        y: unit,
+        series: series(rooms.iter().filter_map(|it| Some((&it.label, it.deliveries_per_second, value(it)?)))),
+    };
     vec![
         of_viewers("What viewers cost the server", "% of a core", &|it| Some(it.server?.cores * 100.0)),
         of_viewers("Work for each Gbit", "CPU seconds", &|it| it.cpu_seconds_per_gbit),
@@ -282,6 +348,8 @@ fn plots(viewers: &[hls::Outcome], realtime: &[whep::Outcome], publishers: &[pub
         of_realtime("From publisher to WebRTC viewer, p99", "ms", &|it| Some(it.age_ms.p99)),
         of_publishers("What a publisher costs the server", "% of a core", &|it| it.core_percent_a_publisher),
         of_publishers("Memory for a publisher", "MiB", &|it| it.mib_a_publisher),
+        of_rooms("What chat costs the server", "% of a core", &|it| Some(it.server?.cores * 100.0)),
+        of_rooms("From speaker to listener, p99", "ms", &|it| Some(it.age_ms.p99)),
     ]
 }
 
