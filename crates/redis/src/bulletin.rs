@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use redis::{PushInfo, PushKind, Value};
+use parking_lot::Mutex;
 use tokio::{
     sync::mpsc::{self, error::TrySendError},
     task::AbortHandle,
@@ -13,14 +13,10 @@ use tokio::{
 };
 use tracing::warn;
 
-use crate::{Connection, Link, Target};
+use crate::{Link, Listener, Target};
 
 /// Longest that Redis may take for one thing.
 const ASK_MAX: Duration = Duration::from_secs(1);
-/// Until a connection that hears is tried again.
-const AGAIN_AFTER: Duration = Duration::from_millis(500);
-/// How often a connection that hears is asked whether it is still there.
-const PROBE_EVERY: Duration = Duration::from_secs(2);
 /// Things said that wait to leave.
 const WAITING_MAX: usize = 1_024;
 /// How long one waits for Redis to come back before it is given up: later it would tell of what has passed.
@@ -36,11 +32,15 @@ pub struct Bulletin {
 }
 
 #[derive(Debug)]
-struct Tasks([AbortHandle; 2]);
+struct Tasks {
+    tell: AbortHandle,
+    hear: AbortHandle,
+}
 
 impl Drop for Tasks {
     fn drop(&mut self) {
-        self.0.iter().for_each(AbortHandle::abort);
+        self.tell.abort();
+        self.hear.abort();
     }
 }
 
@@ -52,8 +52,14 @@ impl Bulletin {
         let (says, said) = mpsc::channel(WAITING_MAX);
         let link = Link::open(target.clone(), "nodes");
         let tell = tokio::spawn(tell(link, channel, said)).abort_handle();
-        let hear = tokio::spawn(hear(target.clone(), channel, heard)).abort_handle();
-        Self { says, _tasks: Arc::new(Tasks([tell, hear])) }
+        let heard = Mutex::new(heard);
+        let listener = Listener::open(target.clone(), move |_, words| (*heard.lock())(words));
+        let hear = tokio::spawn(async move {
+            listener.hear(channel, Duration::MAX).await;
+            // It listens for as long as it is held.
+            std::future::pending::<()>().await;
+        });
+        Self { says, _tasks: Arc::new(Tasks { tell, hear: hear.abort_handle() }) }
     }
 
     /// Says something to all, now or as soon as Redis is there. Does not wait.
@@ -74,50 +80,6 @@ async fn tell(link: Link, channel: &'static str, mut said: mpsc::Receiver<(Insta
             }
             let _ = timeout(KEPT_MAX.saturating_sub(at.elapsed()), link.connected()).await;
             sleep(Duration::from_millis(20)).await;
-        }
-    }
-}
-
-async fn hear(target: Target, channel: &'static str, mut heard: impl FnMut(&[u8]) + Send) {
-    loop {
-        let (sender, mut pushes) = mpsc::unbounded_channel();
-        if let Ok(Ok(mut connection)) = timeout(ASK_MAX * 2, target.listen(sender)).await
-            && matches!(timeout(ASK_MAX, connection.hear(channel)).await, Ok(Ok(())))
-        {
-            listen(&mut connection, channel, &mut pushes, &mut heard).await;
-        }
-        sleep(AGAIN_AFTER).await;
-    }
-}
-
-/// Hears over one connection, until that is gone.
-async fn listen(
-    connection: &mut Connection,
-    channel: &str,
-    pushes: &mut mpsc::UnboundedReceiver<PushInfo>,
-    heard: &mut (impl FnMut(&[u8]) + Send),
-) {
-    loop {
-        tokio::select! {
-            push = pushes.recv() => match push {
-                Some(push) if push.kind == PushKind::SMessage => {
-                    if let [Value::BulkString(at), Value::BulkString(words)] = &push.data[..]
-                        && at == channel.as_bytes()
-                    {
-                        heard(words);
-                    }
-                }
-                // A cluster's connection comes back by itself.
-                Some(push) if push.kind == PushKind::Disconnection && !matches!(connection, Connection::Cluster(_)) => return,
-                Some(_) => {}
-                None => return,
-            },
-            () = sleep(PROBE_EVERY) => {
-                let probe = redis::cmd("EXISTS").arg(channel).take();
-                if !matches!(timeout(ASK_MAX, probe.query_async::<u8>(connection)).await, Ok(Ok(_))) {
-                    return;
-                }
-            }
         }
     }
 }

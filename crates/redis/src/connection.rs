@@ -1,17 +1,15 @@
 //! One connection, to whichever kind of Redis.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, Pipeline, ProtocolVersion, PushInfo, RedisError,
-    RedisFuture, RedisResult, TlsMode, Value,
-    aio::{ConnectionLike, MultiplexedConnection},
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, Pipeline, ProtocolVersion, RedisError, RedisFuture,
+    RedisResult, TlsMode, Value,
+    aio::{AsyncPushSender, ConnectionLike, MultiplexedConnection},
     cluster::ClusterClientBuilder,
     cluster_async::ClusterConnection,
     sentinel::{SentinelClientBuilder, SentinelServerType},
 };
-
-use tokio::sync::mpsc::UnboundedSender;
 
 use crate::target::{Kind, Target};
 
@@ -40,16 +38,13 @@ impl Target {
         self.open(None).await
     }
 
-    /// Connects once, to hear what is published: `pushes` gets that, and a [`redis::PushKind::Disconnection`] when it is
-    /// over. A cluster's connection finds its channels again by itself.
-    ///
-    /// # Errors
-    /// As [`Self::connect`].
-    pub async fn listen(&self, pushes: UnboundedSender<PushInfo>) -> RedisResult<Connection> {
-        self.open(Some(pushes)).await
+    /// Connects once, to hear what is published: `pushes` gets that where it is read, and a
+    /// [`redis::PushKind::Disconnection`] when it is over. A cluster's connection finds its channels again by itself.
+    pub(crate) async fn listen(&self, pushes: impl AsyncPushSender) -> RedisResult<Connection> {
+        self.open(Some(Arc::new(pushes))).await
     }
 
-    async fn open(&self, pushes: Option<UnboundedSender<PushInfo>>) -> RedisResult<Connection> {
+    async fn open(&self, pushes: Option<Arc<dyn AsyncPushSender>>) -> RedisResult<Connection> {
         let mut config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(CONNECT_MAX))
             .set_response_timeout(Some(ANSWER_MAX));
@@ -108,10 +103,7 @@ impl Target {
 
 impl Connection {
     /// Hears what is published in a channel of one shard (`SSUBSCRIBE`), over a connection that listens.
-    ///
-    /// # Errors
-    /// Redis is gone, or is older than 7.
-    pub async fn hear(&mut self, channel: &str) -> RedisResult<()> {
+    pub(crate) async fn hear(&mut self, channel: &str) -> RedisResult<()> {
         match self {
             Self::Single(connection) => redis::cmd("SSUBSCRIBE").arg(channel).exec_async(connection).await,
             Self::Cluster(connection) => connection.ssubscribe(channel).await,
@@ -119,10 +111,7 @@ impl Connection {
     }
 
     /// Hears it no more.
-    ///
-    /// # Errors
-    /// Redis is gone.
-    pub async fn unhear(&mut self, channel: &str) -> RedisResult<()> {
+    pub(crate) async fn unhear(&mut self, channel: &str) -> RedisResult<()> {
         match self {
             Self::Single(connection) => redis::cmd("SUNSUBSCRIBE").arg(channel).exec_async(connection).await,
             Self::Cluster(connection) => connection.sunsubscribe(channel).await,

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use uuid::Uuid;
 use weir_identity::ChannelId;
 
-use super::{Answer, Delivery, Done, Down, Fabric, Opened, Signal, Sink};
+use super::{Answer, Delivery, Done, Down, Fabric, Lineage, Opened, Signal, Sink};
 use crate::room::{
     Entry, Event, Settings,
     event::Message,
@@ -65,11 +65,6 @@ impl Local {
         self.rooms.lock().entry(room).or_insert_with(begin).clone()
     }
 
-    /// Lets go of a room, whoever hears of it.
-    pub(crate) fn remove(&self, room: ChannelId) {
-        self.rooms.lock().remove(&room);
-    }
-
     /// Lets go of rooms that have been empty for long.
     fn sweep(&self) {
         {
@@ -107,6 +102,7 @@ impl Room {
     fn opened(&self) -> Opened {
         Opened {
             epoch: self.log.epoch().clone(),
+            before: Lineage::default(),
             head: self.log.head(),
             recent: self.log.last(usize::MAX),
             settings: self.settings.clone(),

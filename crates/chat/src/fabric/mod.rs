@@ -3,6 +3,7 @@
 //! A room appends to the fabric and hears from it; what it hears, itself included, is what it tells. [`local`] is the
 //! fabric of one node, [`redis`] that of several. Whatever a fabric does, [`crate::room::log`] says how it comes out.
 
+mod lineage;
 pub mod local;
 pub mod redis;
 
@@ -24,7 +25,7 @@ use crate::{
 #[cfg(test)]
 mod tests;
 
-pub use self::{local::Local, redis::Redis};
+pub use self::{lineage::Lineage, local::Local, redis::Redis};
 
 /// The fabric does not answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -36,6 +37,8 @@ pub struct Down;
 pub struct Opened {
     /// What its offsets count in.
     pub epoch: Arc<str>,
+    /// What they counted in before.
+    pub before: Lineage,
     /// The last offset.
     pub head: u64,
     /// The last entries, up to the head, without holes.
@@ -45,6 +48,28 @@ pub struct Opened {
     /// What is pinned.
     pub pinned: Option<Message>,
     /// Whether this node talks to itself, because the others cannot be reached.
+    pub alone: bool,
+}
+
+/// How a room goes on in another epoch.
+#[derive(Debug, Clone)]
+pub struct Moved {
+    /// What offsets count in from now on.
+    pub epoch: Arc<str>,
+    /// What they counted in before.
+    pub before: Lineage,
+    /// Up to here nothing changes. `None`: nothing of what was is known to be the same.
+    pub since: Option<u64>,
+    /// What comes after that, up to the head: some of it may have come already, at other offsets. Without `since`, the last
+    /// entries.
+    pub entries: Vec<Arc<Entry>>,
+    /// The last offset.
+    pub head: u64,
+    /// What moderators set.
+    pub settings: Settings,
+    /// What is pinned.
+    pub pinned: Option<Message>,
+    /// Whether this node talks to itself from now on.
     pub alone: bool,
 }
 
@@ -81,8 +106,8 @@ pub enum Delivery {
     Signal(Signal),
     /// The last offset there is, and what it counts in: what lies before it and did not come was lost on its way.
     Head(Arc<str>, u64),
-    /// Offsets begin anew: whoever hears this opens the room again.
-    Restarted,
+    /// The room goes on in another epoch.
+    Moved(Box<Moved>),
 }
 
 /// Where a room hears. Called from any task; must not block.

@@ -29,7 +29,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    fabric::{Delivery, Down, Fabric, Opened, Signal, Sink},
+    fabric::{Delivery, Down, Fabric, Lineage, Opened, Signal, Sink},
     filter::list::Current,
     socket::desk::{Asked, Desk},
     wire::{inbound::Way, outbound::Said},
@@ -103,6 +103,8 @@ pub(crate) struct State {
     arguments: Arguments,
     sink: Sink,
     epoch: Arc<str>,
+    /// What offsets counted in before.
+    before: Lineage,
     order: Order,
     history: History,
     pinned: Option<Message>,
@@ -191,6 +193,7 @@ impl State {
         let mut state = Self {
             sink,
             epoch: opened.epoch,
+            before: opened.before,
             order: Order::after(opened.head),
             history: History::new(config.history),
             pinned: opened.pinned,
@@ -220,7 +223,11 @@ impl State {
     fn join(&mut self, arrival: &Arrival) -> Joined {
         let until = self.written;
         let desk = &arrival.desk;
-        let since = arrival.since.as_ref().filter(|(epoch, _)| **epoch == *self.epoch);
+        // Offsets of an epoch before count here as far as they are the same.
+        let counts = |epoch: &str, offset: u64| {
+            *epoch == *self.epoch || self.before.shares(epoch).is_some_and(|until| offset <= until)
+        };
+        let since = arrival.since.as_ref().filter(|(epoch, offset)| counts(epoch, *offset));
         let missed = since.and_then(|(_, offset)| self.history.since(*offset, until));
         let (recovered, page): (bool, Vec<Bytes>) = match missed {
             Some(missed) => (true, missed.map(|entry| entry.json.clone()).collect()),

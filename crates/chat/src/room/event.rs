@@ -136,6 +136,19 @@ pub enum Event {
     },
 }
 
+impl Event {
+    /// What is pinned once this has happened, if `pinned` was before.
+    pub(crate) fn pins(&self, pinned: &mut Option<Message>) {
+        let gone = |is: &dyn Fn(&Message) -> bool| pinned.as_ref().is_some_and(is);
+        match self {
+            Self::Pinned { message, .. } => *pinned = message.as_deref().cloned(),
+            Self::Deleted { id, .. } if gone(&|message| message.id == *id) => *pinned = None,
+            Self::Cleared { user, .. } if gone(&|message| user.is_none_or(|user| user == message.user.id)) => *pinned = None,
+            _ => {}
+        }
+    }
+}
+
 /// An event in its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -145,6 +158,8 @@ pub struct Entry {
     pub event: Event,
     /// As clients read it: a JSON object. Shared by everybody whom it is sent to.
     pub json: Bytes,
+    /// What the client called a message that it said once, for nodes only.
+    pub once: Option<ClientId>,
 }
 
 #[derive(Serialize)]
@@ -159,7 +174,13 @@ impl Entry {
     #[must_use]
     pub fn new(offset: u64, event: Event) -> Self {
         let json = write(offset, &event);
-        Self { offset, event, json }
+        Self { offset, event, json, once: None }
+    }
+
+    /// The same, called so by the client.
+    #[must_use]
+    pub fn called(self, once: Option<ClientId>) -> Self {
+        Self { once, ..self }
     }
 
     /// What stays in its place of a message that was taken back.

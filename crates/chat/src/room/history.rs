@@ -31,6 +31,11 @@ impl History {
         }
     }
 
+    /// Lets go of everything after `offset`.
+    pub(crate) fn forget_after(&mut self, offset: u64) {
+        self.entries.truncate(self.entries.partition_point(|entry| entry.offset <= offset));
+    }
+
     /// Entries after `offset` and up to `until`; `None` when some of them are no longer here.
     pub(crate) fn since(&self, offset: u64, until: u64) -> Option<impl Iterator<Item = &Arc<Entry>>> {
         let first = self.entries.front().map_or(until + 1, |entry| entry.offset);

@@ -86,6 +86,20 @@ impl Log {
         Self { epoch: epoch.into(), head: 0, entries, entries_max, said, said_at, texts, texts_at, paces }
     }
 
+    /// A log that goes on after `entries`, which end at `head` and have no hole. What they were called is remembered as if
+    /// they were said at `now`.
+    #[must_use]
+    pub fn resume(epoch: &str, head: u64, entries: Vec<Arc<Entry>>, entries_max: usize, now: Timestamp) -> Self {
+        let mut log = Self { head, ..Self::new(epoch, entries_max) };
+        for entry in entries {
+            if let (Some(once), Event::Message(message)) = (&entry.once, &entry.event) {
+                log.remember(message.user.id, once, entry.offset, message.id, now);
+            }
+            log.keep(entry);
+        }
+        log
+    }
+
     /// A name of these offsets: others begin with another name.
     #[must_use]
     pub fn epoch(&self) -> &Arc<str> {
@@ -108,12 +122,22 @@ impl Log {
             self.note(by, &event, terms, now);
         }
         self.head += 1;
-        let entry = Arc::new(Entry::new(self.head, event));
-        self.entries.push_back(entry.clone());
+        let entry = Arc::new(Entry::new(self.head, event).called(terms.once.clone()));
+        self.keep(entry.clone());
+        (Taken::New(self.head), Some(entry))
+    }
+
+    fn keep(&mut self, entry: Arc<Entry>) {
+        self.entries.push_back(entry);
         if self.entries.len() > self.entries_max {
             self.entries.pop_front();
         }
-        (Taken::New(self.head), Some(entry))
+    }
+
+    fn remember(&mut self, by: AccountId, once: &ClientId, offset: u64, message: MessageId, now: Timestamp) {
+        let key = (by, once.clone());
+        self.said.insert(key.clone(), (offset, message));
+        self.said_at.push_back((now, key));
     }
 
     /// Entries after `offset`, at most `limit`; `None` when some of them are no longer there, or never were.
@@ -156,9 +180,7 @@ impl Log {
 
     fn note(&mut self, by: AccountId, event: &Event, terms: &Terms, now: Timestamp) {
         if let (Some(once), Event::Message(message)) = (&terms.once, event) {
-            let key = (by, once.clone());
-            self.said.insert(key.clone(), (self.head + 1, message.id));
-            self.said_at.push_back((now, key));
+            self.remember(by, once, self.head + 1, message.id, now);
         }
         if let Some(hash) = terms.unique {
             self.texts.insert(hash, now);

@@ -48,6 +48,16 @@ impl Order {
         Some(entry)
     }
 
+    /// Whether an entry was fed.
+    pub(crate) fn has(&self, offset: u64) -> bool {
+        offset < self.next || self.waiting.contains_key(&offset)
+    }
+
+    /// Entries that wait for one before them.
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.waiting.values()
+    }
+
     /// Whether an entry is missed that others came after.
     #[must_use]
     pub(crate) fn has_hole(&self) -> bool {

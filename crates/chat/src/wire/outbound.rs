@@ -51,6 +51,18 @@ pub enum Said<'a> {
         #[serde(skip_serializing_if = "std::ops::Not::not")]
         alone: bool,
     },
+    /// Offsets count in another epoch from here on, because the other nodes cannot be reached, or can be again.
+    Epoch {
+        /// So.
+        epoch: &'a str,
+        /// Up to here everything is as it was; what comes after it follows, some of it a second time and at another
+        /// offset. Null: nothing is; a fresh page follows.
+        since: Option<u64>,
+        /// The last offset of what follows.
+        offset: u64,
+        /// Whether the other nodes cannot be reached.
+        alone: bool,
+    },
     /// A message was taken.
     Ack {
         /// What the client called it.
@@ -139,6 +151,8 @@ mod tests {
             r#"{{"type":"joined","epoch":"e","offset":7,"recovered":true,"you":null,"settings":{settings_json},"pinned":null,"present":1}}"#
         );
         check(&joined, &json);
+        let moved = Said::Epoch { epoch: "f", since: Some(7), offset: 9, alone: true };
+        check(&moved, r#"{"type":"epoch","epoch":"f","since":7,"offset":9,"alone":true}"#);
         check(&Said::Presence { count: 3 }, r#"{"type":"presence","count":3}"#);
         check(&Said::Pong, r#"{"type":"pong"}"#);
         let refused = refusal(&Refusal::for_now("slow_mode", "Wait.", Duration::from_micros(2_500_100)), None);

@@ -25,6 +25,11 @@ impl Keys {
         format!("{}:{what}:{whose}", self.0)
     }
 
+    /// What an account said that its client called so.
+    pub(super) fn once(&self, by: &str, called: &str) -> String {
+        self.of_speaker("once", &format!("{by}:{called}"))
+    }
+
     pub(super) fn read(channel: &str) -> Option<ChannelId> {
         channel.strip_prefix(Self::BEFORE)?.strip_suffix('}')?.parse().ok()
     }

@@ -1,43 +1,45 @@
 //! The fabric of several nodes: Redis keeps each room's log, and tells every node what is appended.
 //!
-//! A room is a hash (epoch, head, settings, what is pinned) and a stream whose ids are the offsets, in one slot of a
-//! cluster. `append.lua` gives the offset, appends and publishes in one step, and decides what [`crate::room::log::Log`]
-//! decides on one node. Publishing is sharded (`SPUBLISH`), because what is published to all servers of a cluster slows
-//! it down as it grows. `calls` asks, `hear` listens, `tend` looks after what got lost and brings Redis back.
+//! A room is a hash (epoch, head, settings, what is pinned, and which Redis that was) and a stream whose ids are the
+//! offsets, in one slot of a cluster. `append.lua` gives the offset, appends and publishes in one step, and decides what
+//! [`crate::room::log::Log`] decides on one node. Publishing is sharded (`SPUBLISH`), because what is published to all
+//! servers of a cluster slows it down as it grows. `calls` asks, `hear` listens, `memory` is what a node remembers, `tend`
+//! looks after what got lost, `reunite` brings together what went apart.
 //!
 //! What is published may get lost; so every node looks at the heads of its rooms, and asks for what it misses. When Redis
-//! is away, a node's rooms begin anew on a log of their own, and say it by another epoch. When it is back, what was
-//! said meanwhile is appended to what Redis has, and rooms begin anew once more.
+//! is away, a node's rooms go on on this node, in another epoch and after the offsets there are. When Redis is back, what it
+//! lacks is put back: what was said meanwhile, and everything a node remembers if Redis lost it. Offsets of an epoch never
+//! stand for something else: a Redis that may have lost some (it began again, or a replica took over) counts in another.
 
 mod calls;
 mod hear;
 mod keys;
+mod memory;
+mod reunite;
 mod tend;
 
 use std::{
     collections::HashMap,
     fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use futures::stream::{FuturesUnordered, StreamExt};
+use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::{
-    sync::{mpsc, oneshot},
+    sync::{Notify, mpsc},
     task::AbortHandle,
-    time::timeout,
 };
+use tracing::warn;
 use weir_identity::ChannelId;
-use weir_redis::{Link, Target};
+use weir_redis::{Link, Listener, Target};
 
-use self::{hear::hear_all, tend::tend};
-use super::{Answer, Done, Down, Fabric, Local, Opened, Signal, Sink};
+use self::{calls::Appended, keys::Keys, memory::Memory, tend::tend};
+use super::{Answer, Delivery, Done, Down, Fabric, Opened, Signal, Sink};
 use crate::room::{
-    Entry, Event, Settings,
+    Entry, Event,
     log::{Taken, Terms},
 };
 
@@ -47,41 +49,41 @@ const CALL_MAX: Duration = Duration::from_secs(1);
 const HEAR_MAX: Duration = Duration::from_secs(2);
 /// Appends on their way at once; more are refused, and clients try again.
 const APPENDS_MAX: usize = 4_096;
-/// Events that a room keeps for Redis while it is away; what is said beyond that stays on this node.
+/// Entries that a room takes by itself while Redis is away. With more, the oldest are not brought to Redis.
 const JOURNAL_MAX: usize = 10_000;
+/// Rooms that nobody is in any more and that Redis lacks something of. More are forgotten.
+const OWING_MAX: usize = 1_000;
+/// Entries that are heard of a room before it is known how it is.
+const EARLY_MAX: usize = 1_000;
 
 /// The fabric.
 pub struct Redis {
     shared: Arc<Shared>,
     appends: mpsc::Sender<Append>,
-    asks: mpsc::UnboundedSender<Ask>,
     tasks: Vec<AbortHandle>,
 }
 
 struct Shared {
     link: Link,
-    local: Local,
+    listener: Listener,
     entries_max: usize,
     rooms: Mutex<HashMap<ChannelId, Heard>>,
-    apart: Mutex<HashMap<ChannelId, Apart>>,
+    /// A room counts otherwise than Redis.
+    wake: Notify,
 }
 
-/// A room that is heard from Redis.
+/// A room that somebody on this node hears.
 struct Heard {
-    /// Who hears it, and whether they know how it was when they began.
-    sinks: Vec<(Sink, bool)>,
-    epoch: Option<Arc<str>>,
-    settings: Settings,
+    sinks: Vec<Sink>,
+    /// Nothing until it is known how the room is.
+    memory: Option<Memory>,
+    /// What was heard before that, and in which epoch.
+    early: Vec<(String, Arc<Entry>)>,
     /// When something last happened, and when it was last looked at.
     happened: Instant,
     looked: Instant,
-}
-
-/// A room on a log of this node, while Redis is away.
-#[derive(Default)]
-struct Apart {
-    sinks: Vec<Sink>,
-    journal: Vec<(Event, Terms)>,
+    /// The head that was known then.
+    seen: u64,
 }
 
 struct Append {
@@ -89,11 +91,6 @@ struct Append {
     event: Event,
     terms: Terms,
     done: Done,
-}
-
-enum Ask {
-    Hear(ChannelId, oneshot::Sender<()>),
-    Unhear(ChannelId),
 }
 
 impl Drop for Redis {
@@ -109,91 +106,76 @@ impl fmt::Debug for Redis {
 }
 
 impl Redis {
-    /// Connects in the background. `entries_max` entries are given to a node that opens a room. Must be called within a
-    /// runtime of Tokio.
+    /// Connects in the background. `entries_max` entries of a room are remembered, and given to whoever opens it. Must be
+    /// called within a runtime of Tokio.
     #[must_use]
     pub fn new(target: Target, entries_max: usize) -> Self {
-        let (rooms, apart) = Default::default();
-        let (link, local) = (Link::open(target.clone(), "chat"), Local::new(entries_max));
-        let shared = Arc::new(Shared { link, local, entries_max, rooms, apart });
+        let shared = Arc::new_cyclic(|shared: &std::sync::Weak<Shared>| {
+            let link = Link::open(target.clone(), "chat");
+            let heard = shared.clone();
+            let listener = Listener::open(target, move |channel, words| {
+                if let Some(shared) = heard.upgrade() {
+                    shared.published(channel, words);
+                }
+            });
+            Shared { link, listener, entries_max, rooms: Mutex::default(), wake: Notify::new() }
+        });
         let (appends, jobs) = mpsc::channel(APPENDS_MAX);
-        let (asks, asked) = mpsc::unbounded_channel();
         let tasks = vec![
             tokio::spawn(append_all(shared.clone(), jobs)).abort_handle(),
-            tokio::spawn(hear_all(shared.clone(), target, asked)).abort_handle(),
             tokio::spawn(tend(shared.clone())).abort_handle(),
         ];
-        Self { shared, appends, asks, tasks }
-    }
-
-    /// Opens a room on Redis.
-    async fn open_there(&self, room: ChannelId, sink: Sink) -> Option<Opened> {
-        let (reply, heard) = oneshot::channel();
-        {
-            let mut rooms = self.shared.rooms.lock();
-            let now = Instant::now();
-            let begin =
-                || Heard { sinks: Vec::new(), epoch: None, settings: Settings::default(), happened: now, looked: now };
-            rooms.entry(room).or_insert_with(begin).sinks.push((sink.clone(), false));
-        }
-        // First heard, then read: nothing is missed in between.
-        self.asks.send(Ask::Hear(room, reply)).ok()?;
-        timeout(HEAR_MAX, heard).await.ok()?.ok()?;
-        let opened = self.shared.read(room).await?;
-        if let Some(heard) = self.shared.rooms.lock().get_mut(&room) {
-            heard.epoch = Some(opened.epoch.clone());
-            heard.settings = opened.settings.clone();
-            for (other, knows) in &mut heard.sinks {
-                *knows |= Arc::ptr_eq(other, &sink);
-            }
-        }
-        Some(opened)
+        Self { shared, appends, tasks }
     }
 }
 
 impl Fabric for Redis {
     fn open(&self, room: ChannelId, sink: Sink) -> Answer<'_, Result<Opened, Down>> {
+        let shared = &self.shared;
         Box::pin(async move {
-            // What is said apart is brought to Redis before anybody hears from there again.
-            let apart = self.shared.apart.lock().contains_key(&room);
-            if !apart && let Some(opened) = self.open_there(room, sink.clone()).await {
+            if let Some(opened) = shared.begin(room, sink) {
                 return Ok(opened);
             }
-            // Settings outlive Redis: a room for members stays one.
-            let settings = self.shared.rooms.lock().get(&room).map(|heard| heard.settings.clone());
-            self.shared.forget(room, &sink);
-            self.shared.apart.lock().entry(room).or_default().sinks.push(sink.clone());
-            if let Some(settings) = settings.filter(|settings| *settings != Settings::default()) {
-                self.shared.local.signal(room, Signal::Settings(settings));
+            // First heard, then read: nothing is missed in between.
+            let mut read = None;
+            if shared.listener.hear(&Keys::of(room).room(), HEAR_MAX).await {
+                read = shared.read(room, shared.entries_max, true).await.ok().flatten().map(|(opened, _)| opened);
             }
-            let opened = self.shared.local.open(room, sink).await?;
-            Ok(Opened { alone: true, ..opened })
+            let mut rooms = shared.rooms.lock();
+            Ok(rooms.get_mut(&room).ok_or(Down)?.open(read, shared))
         })
     }
 
     fn close(&self, room: ChannelId, sink: &Sink) {
-        self.shared.local.close(room, sink);
-        if let Some(apart) = self.shared.apart.lock().get_mut(&room) {
-            // What it said stays in the journal until Redis is back.
-            apart.sinks.retain(|other| !Arc::ptr_eq(other, sink));
+        let mut rooms = self.shared.rooms.lock();
+        let owes = |heard: &Heard| heard.sinks.is_empty() && heard.memory.as_ref().is_some_and(Memory::owes);
+        let Some(heard) = rooms.get_mut(&room) else { return };
+        heard.sinks.retain(|other| !Arc::ptr_eq(other, sink));
+        if !heard.sinks.is_empty() {
+            return;
         }
-        if self.shared.forget(room, sink) {
-            let _ = self.asks.send(Ask::Unhear(room));
+        if owes(heard) {
+            if rooms.values().filter(|heard| owes(heard)).count() <= OWING_MAX {
+                // What was said stays here until Redis is back.
+                return;
+            }
+            warn!(%room, "what was said in a room while Redis was away is lost: too many rooms wait for it");
         }
+        rooms.remove(&room);
+        self.shared.listener.unhear(&Keys::of(room).room());
     }
 
     fn append(&self, room: ChannelId, event: Event, terms: Terms, done: Done) {
-        if let Some(apart) = self.shared.apart.lock().get_mut(&room) {
-            return apart.append(&self.shared.local, room, event, terms, done);
-        }
-        if let Err(refused) = self.appends.try_send(Append { room, event, terms, done }) {
+        let append = Append { room, event, terms, done };
+        let Err(append) = self.shared.append_alone(append) else { return };
+        if let Err(refused) = self.appends.try_send(append) {
             (refused.into_inner().done)(Err(Down));
         }
     }
 
     fn signal(&self, room: ChannelId, signal: Signal) {
-        if self.shared.apart.lock().contains_key(&room) {
-            return self.shared.local.signal(room, signal);
+        if self.shared.signal_alone(room, &signal) {
+            return;
         }
         let shared = self.shared.clone();
         tokio::spawn(async move { shared.tell(room, &signal).await });
@@ -206,25 +188,173 @@ impl Fabric for Redis {
         offset: u64,
         limit: usize,
     ) -> Answer<'a, Result<Option<Vec<Arc<Entry>>>, Down>> {
-        if self.shared.apart.lock().contains_key(&room) {
-            return self.shared.local.since(room, epoch, offset, limit);
-        }
-        Box::pin(async move { self.shared.since(room, epoch, offset, limit).await })
+        Box::pin(self.shared.since(room, epoch, offset, limit))
     }
 }
 
-impl Apart {
-    fn append(&mut self, local: &Local, room: ChannelId, event: Event, terms: Terms, done: Done) {
-        let is_new = Arc::new(AtomicBool::new(false));
-        let (noted, kept) = (is_new.clone(), (event.clone(), terms.clone()));
-        let done: Done = Box::new(move |taken| {
-            noted.store(matches!(taken, Ok(Taken::New(_))), Relaxed);
-            done(taken);
+impl Shared {
+    /// `sink` hears of a room. How that is, if it goes on by itself.
+    fn begin(&self, room: ChannelId, sink: Sink) -> Option<Opened> {
+        let mut rooms = self.rooms.lock();
+        let heard = rooms.entry(room).or_insert_with(Heard::new);
+        heard.sinks.push(sink);
+        heard.memory.as_ref()?.opened_alone()
+    }
+
+    /// Appends in a room that goes on by itself; gives it back where that does not.
+    fn append_alone(&self, append: Append) -> Result<(), Append> {
+        let mut rooms = self.rooms.lock();
+        let heard = rooms.get_mut(&append.room).filter(|heard| heard.memory.as_ref().is_some_and(Memory::is_alone));
+        let Some((heard, memory)) = heard.and_then(Heard::split) else { return Err(append) };
+        let taken = memory.append(append.event, &append.terms, Timestamp::now()).map(|(taken, entry)| {
+            // Under the lock, so that everybody hears in order.
+            entry.into_iter().for_each(|entry| tell(heard, &Delivery::Entry(entry)));
+            taken
         });
-        local.append(room, event, terms, done);
-        if is_new.load(Relaxed) && self.journal.len() < JOURNAL_MAX {
-            self.journal.push(kept);
+        drop(rooms);
+        (append.done)(taken.ok_or(Down));
+        Ok(())
+    }
+
+    /// Tells those here, where a room goes on by itself.
+    fn signal_alone(&self, room: ChannelId, signal: &Signal) -> bool {
+        let mut rooms = self.rooms.lock();
+        let heard = rooms.get_mut(&room).filter(|heard| heard.memory.as_ref().is_some_and(Memory::is_alone));
+        let Some((sinks, memory)) = heard.and_then(Heard::split) else { return false };
+        if let Signal::Settings(settings) = signal {
+            memory.set(settings.clone());
         }
+        tell(sinks, &Delivery::Signal(signal.clone()));
+        true
+    }
+
+    async fn since(
+        &self,
+        room: ChannelId,
+        epoch: &str,
+        offset: u64,
+        limit: usize,
+    ) -> Result<Option<Vec<Arc<Entry>>>, Down> {
+        let known = {
+            let rooms = self.rooms.lock();
+            let memory = rooms.get(&room).and_then(|heard| heard.memory.as_ref());
+            if let Some(alone) = memory.and_then(|memory| memory.since_alone(epoch, offset, limit)) {
+                return Ok(alone);
+            }
+            memory.is_some_and(|memory| **memory.epoch() == *epoch)
+        };
+        let (now, entries) = self.after(room, offset, limit).await?;
+        if now.as_deref() != Some(epoch) {
+            if known {
+                // Who asks is told how the room goes on.
+                self.stray(room);
+                return Err(Down);
+            }
+            return Ok(None);
+        }
+        let whole = entries.iter().zip(offset + 1..).all(|(entry, at)| entry.offset == at);
+        if let Some(memory) = self.rooms.lock().get_mut(&room).and_then(|heard| heard.memory.as_mut())
+            && !memory.is_alone()
+            && **memory.epoch() == *epoch
+        {
+            entries.iter().for_each(|entry| memory.hear(entry.clone()));
+        }
+        Ok(whole.then_some(entries))
+    }
+
+    /// Appends in Redis, or here if the room goes on by itself meanwhile.
+    async fn append_there(&self, append: Append) {
+        let Append { room, event, terms, .. } = &append;
+        let epoch = {
+            let rooms = self.rooms.lock();
+            let memory = rooms.get(room).and_then(|heard| heard.memory.as_ref());
+            memory.map(|memory| memory.epoch().clone()).unwrap_or_default()
+        };
+        let mut appended = self.append(*room, &epoch, event, terms).await;
+        if epoch.is_empty() && matches!(appended, Ok(Appended::Moved)) {
+            // Another Redis has taken over, and nobody here has opened the room since.
+            let _ = self.read(*room, 0, true).await;
+            appended = self.append(*room, &epoch, event, terms).await;
+        }
+        match appended {
+            Ok(Appended::Taken(taken, at)) => {
+                if let (Taken::New(offset), Some(epoch)) = (taken, at) {
+                    // Known here before anybody hears that it was taken.
+                    self.appended(*room, &epoch, offset, event, terms);
+                }
+                return (append.done)(Ok(taken));
+            }
+            Ok(Appended::Moved) => self.stray(*room),
+            Err(Down) => {}
+        }
+        if let Err(append) = self.append_alone(append) {
+            (append.done)(Err(Down));
+        }
+    }
+
+    /// Redis has taken this from here.
+    fn appended(&self, room: ChannelId, epoch: &str, offset: u64, event: &Event, terms: &Terms) {
+        let mut rooms = self.rooms.lock();
+        let heard = rooms.get_mut(&room);
+        let Some((sinks, memory)) = heard.and_then(Heard::split) else { return };
+        if !memory.is_alone() && **memory.epoch() == *epoch && !memory.knows(offset) {
+            let entry = Arc::new(Entry::new(offset, event.clone()).called(terms.once.clone()));
+            memory.hear(entry.clone());
+            tell(sinks, &Delivery::Entry(entry));
+        }
+    }
+}
+
+impl Heard {
+    fn new() -> Self {
+        let now = Instant::now();
+        Self { sinks: Vec::new(), memory: None, early: Vec::new(), happened: now, looked: now, seen: 0 }
+    }
+
+    fn tell(&self, delivery: &Delivery) {
+        tell(&self.sinks, delivery);
+    }
+
+    fn split(&mut self) -> Option<(&[Sink], &mut Memory)> {
+        Some((&self.sinks, self.memory.as_mut()?))
+    }
+
+    /// Keeps an entry until it is known how the room is.
+    fn wait(&mut self, epoch: &str, entry: Arc<Entry>) {
+        if self.early.len() < EARLY_MAX {
+            self.early.push((epoch.to_owned(), entry));
+        }
+    }
+
+    /// The room as Redis has it, or as this node has it when it cannot be read.
+    fn open(&mut self, read: Option<Opened>, shared: &Shared) -> Opened {
+        match (&mut self.memory, read) {
+            (Some(memory), Some(read)) if !memory.is_alone() && *memory.epoch() == read.epoch => {
+                read.recent.iter().for_each(|entry| memory.hear(entry.clone()));
+                return read;
+            }
+            (None, Some(read)) => {
+                let mut memory = Memory::of(&read, shared.entries_max);
+                let early = std::mem::take(&mut self.early).into_iter();
+                for (_, entry) in early.filter(|(epoch, _)| **epoch == *read.epoch) {
+                    memory.hear(entry.clone());
+                    tell(&self.sinks, &Delivery::Entry(entry));
+                }
+                self.memory = Some(memory);
+                return read;
+            }
+            (Some(memory), _) if memory.is_alone() => {}
+            _ => self.part(shared.entries_max),
+        }
+        shared.wake.notify_one();
+        let opened = self.memory.as_ref().and_then(Memory::opened_alone);
+        opened.expect("the room goes on by itself: it did, or it has just begun to")
+    }
+}
+
+fn tell(sinks: &[Sink], delivery: &Delivery) {
+    for sink in sinks {
+        sink(delivery.clone());
     }
 }
 
@@ -235,9 +365,8 @@ async fn append_all(shared: Arc<Shared>, mut jobs: mpsc::Receiver<Append>) {
         tokio::select! {
             Some(()) = running.next() => {}
             job = jobs.recv(), if running.len() < APPENDS_MAX => {
-                let Some(Append { room, event, terms, done }) = job else { return };
-                let shared = &shared;
-                running.push(async move { done(shared.append(room, &event, &terms).await) });
+                let Some(append) = job else { return };
+                running.push(shared.append_there(append));
             }
         }
     }

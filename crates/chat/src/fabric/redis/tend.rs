@@ -5,13 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures::stream::StreamExt;
+use futures::stream::{self, StreamExt};
 use tokio::time::sleep;
-use tracing::{info, warn};
+use tracing::warn;
 use weir_identity::ChannelId;
 
-use super::{CALL_MAX, Shared, keys::Keys};
-use crate::{fabric::Delivery, room::log::Terms};
+use super::{CALL_MAX, Heard, Shared, keys::Keys, memory::Memory};
+use crate::fabric::Delivery;
 
 /// How often it is looked whether Redis is there, and at the heads of rooms where something happens.
 const TEND_EVERY: Duration = Duration::from_secs(1);
@@ -25,17 +25,19 @@ const LOOKS_MAX: usize = 64;
 /// Looks after rooms, for ever.
 pub(super) async fn tend(shared: Arc<Shared>) {
     loop {
-        sleep(TEND_EVERY).await;
+        tokio::select! {
+            () = sleep(TEND_EVERY) => {}
+            () = shared.wake.notified() => {}
+        }
         let asked = shared.link.call(CALL_MAX, |mut redis| async move {
             redis::cmd("EXISTS").arg("weir:chat").query_async::<u8>(&mut redis).await
         });
         if asked.await.is_err() {
-            shared.part();
+            shared.part_all();
             continue;
         }
-        shared.rejoin().await;
-        let due = futures::stream::iter(shared.due());
-        due.for_each_concurrent(LOOKS_MAX, |room| shared.look(room)).await;
+        stream::iter(shared.apart()).for_each_concurrent(LOOKS_MAX, |room| shared.reunite(room)).await;
+        stream::iter(shared.due()).for_each_concurrent(LOOKS_MAX, |room| shared.look(room)).await;
     }
 }
 
@@ -52,59 +54,56 @@ impl Shared {
                 .await
         });
         let Ok((epoch, head)) = read.await else { return };
-        let rooms = self.rooms.lock();
-        let Some(heard) = rooms.get(&room) else { return };
-        let Some(known) = &heard.epoch else { return };
-        // A Redis that came back empty has no epoch.
-        let same = epoch.as_deref() == Some(&**known);
-        let delivery = if same { Delivery::Head(known.clone(), head.unwrap_or(0)) } else { Delivery::Restarted };
-        for (sink, _) in &heard.sinks {
-            sink(delivery.clone());
+        let head = head.unwrap_or(0);
+        let is_stray = {
+            let rooms = self.rooms.lock();
+            let Some(heard) = rooms.get(&room) else { return };
+            let Some(memory) = heard.memory.as_ref().filter(|memory| !memory.is_alone()) else { return };
+            let known = memory.epoch().clone();
+            // A Redis that came back empty has no epoch, and one that came back with what it once had is behind.
+            let is_stray = epoch.as_deref() != Some(&*known) || head < memory.head().min(heard.seen);
+            if !is_stray {
+                heard.tell(&Delivery::Head(known, head));
+            }
+            is_stray
+        };
+        if is_stray {
+            self.stray(room);
         }
     }
 
-    /// Redis is away: rooms that hear from it begin anew on this node.
-    fn part(&self) {
-        let rooms = self.rooms.lock();
-        if !rooms.is_empty() {
-            warn!(rooms = rooms.len(), "Redis is away: rooms go on, each node by itself");
+    /// Redis counts in another epoch than this node: the room goes on by itself for the moment it takes to find out.
+    pub(super) fn stray(&self, room: ChannelId) {
+        {
+            let mut rooms = self.rooms.lock();
+            let Some(heard) = rooms.get_mut(&room) else { return };
+            if heard.memory.as_ref().is_some_and(|memory| !memory.is_alone()) {
+                heard.part(self.entries_max);
+            }
         }
+        self.wake.notify_one();
+    }
+
+    /// Redis is away: rooms that hear from it go on on this node.
+    fn part_all(&self) {
+        let mut rooms = self.rooms.lock();
+        let together = |heard: &&mut Heard| heard.memory.as_ref().is_some_and(|memory| !memory.is_alone());
+        let mut parted = 0_usize;
         // One that is just being opened finds out by itself.
-        for (sink, _) in rooms.values().flat_map(|heard| &heard.sinks).filter(|(_, knows)| *knows) {
-            sink(Delivery::Restarted);
+        for heard in rooms.values_mut().filter(together) {
+            heard.part(self.entries_max);
+            parted += 1;
+        }
+        if parted > 0 {
+            warn!(rooms = parted, "Redis is away: rooms go on, each node by itself");
         }
     }
 
-    /// Redis is back: what was said meanwhile is appended, and rooms begin anew there.
-    async fn rejoin(&self) {
-        let apart: Vec<ChannelId> = self.apart.lock().keys().copied().collect();
-        if !apart.is_empty() {
-            info!(rooms = apart.len(), "Redis is back: rooms of all nodes are one again");
-        }
-        for room in apart {
-            loop {
-                let next = self.apart.lock().get(&room).and_then(|apart| apart.journal.first().cloned());
-                let Some((event, terms)) = next else { break };
-                // It was taken already: only the id counts, so that it is not said twice.
-                let terms = Terms { by: terms.by, once: terms.once, ..Terms::default() };
-                if self.append(room, &event, &terms).await.is_err() {
-                    return;
-                }
-                if let Some(apart) = self.apart.lock().get_mut(&room) {
-                    apart.journal.remove(0);
-                }
-            }
-            let mut apart = self.apart.lock();
-            // Something was said in this moment: the next round takes it along.
-            if apart.get(&room).is_some_and(|apart| apart.journal.is_empty())
-                && let Some(gone) = apart.remove(&room)
-            {
-                self.local.remove(room);
-                for sink in &gone.sinks {
-                    sink(Delivery::Restarted);
-                }
-            }
-        }
+    /// Rooms that go on by themselves.
+    fn apart(&self) -> Vec<ChannelId> {
+        let rooms = self.rooms.lock();
+        let alone = rooms.iter().filter(|(_, heard)| heard.memory.as_ref().is_some_and(Memory::is_alone));
+        alone.map(|(room, _)| *room).collect()
     }
 
     /// Rooms whose heads are to be looked at now.
@@ -116,6 +115,9 @@ impl Shared {
             .filter(|(_, heard)| now - heard.happened < QUIET_AFTER || now - heard.looked >= QUIET_EVERY);
         due.map(|(room, heard)| {
             heard.looked = now;
+            if let Some(memory) = &heard.memory {
+                heard.seen = memory.head();
+            }
             *room
         })
         .collect()

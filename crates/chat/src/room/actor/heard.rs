@@ -7,12 +7,16 @@ use std::{
 
 use bytes::Bytes;
 use ractor::ActorRef;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use super::{Msg, State, now};
 use crate::{
-    fabric::{Delivery, Down, Signal},
-    room::event::{Entry, Event},
+    fabric::{Delivery, Down, Moved, Signal},
+    room::{
+        event::{Entry, Event},
+        order::Order,
+        outlet::BEHIND_BYTES_MAX,
+    },
     wire::outbound::Said,
 };
 
@@ -28,6 +32,9 @@ const NODES_MAX: usize = 1_000;
 const HOLE_WAIT: Duration = Duration::from_millis(100);
 /// Most entries that are asked for at once.
 const FILL_MAX: usize = 10_000;
+/// Most bytes of entries that everybody here is told again when a room goes on in another epoch; instead of more, they get
+/// a fresh page. Half of what a connection may be behind.
+const TOLD_AGAIN_BYTES_MAX: usize = BEHIND_BYTES_MAX / 2;
 /// Room for what is gathered that a quiet room keeps.
 const GATHERED_KEPT: usize = 16;
 
@@ -43,12 +50,50 @@ impl State {
                 self.order.expect(head);
                 self.fill_soon(me);
             }
-            Delivery::Head(..) => self.end(me, "it has another epoch"),
+            // The room moves, or has moved: that is told apart.
+            Delivery::Head(..) => {}
             Delivery::Signal(signal) => self.heard(me, signal),
-            Delivery::Restarted => {
-                self.flush();
-                self.end(me, "its offsets begin anew");
-            }
+            Delivery::Moved(moved) => self.go_on(me, *moved),
+        }
+    }
+
+    /// Goes on in another epoch. Everybody here stays, and is told what stands where now.
+    fn go_on(&mut self, me: &ActorRef<Msg>, moved: Moved) {
+        // What was gathered is of the epoch before.
+        self.flush();
+        info!(room = %self.arguments.id, epoch = %moved.epoch, alone = moved.alone, "a room goes on in another epoch");
+        self.order = Order::after(moved.head);
+        self.history.forget_after(moved.since.unwrap_or(0));
+        let bytes: usize = moved.entries.iter().map(|entry| entry.json.len()).sum();
+        for entry in moved.entries {
+            self.judge(&entry.event);
+            self.history.push(entry);
+        }
+        (self.epoch, self.before) = (moved.epoch, moved.before);
+        (self.pinned, self.alone) = (moved.pinned, moved.alone);
+        if self.alone {
+            self.counts.clear();
+        }
+        let since = moved.since.filter(|_| bytes <= TOLD_AGAIN_BYTES_MAX);
+        let json = |entry: &Arc<Entry>| entry.json.clone();
+        let missed: Option<Vec<_>> =
+            since.and_then(|since| Some(self.history.since(since, moved.head)?.map(json).collect()));
+        let since = since.filter(|_| missed.is_some());
+        let last = || self.history.last(self.arguments.config.history_shown, moved.head).map(json).collect();
+        let told = missed.unwrap_or_else(last);
+        let said = Said::Epoch { epoch: &self.epoch, since, offset: moved.head, alone: self.alone };
+        self.gather(me, said.json());
+        told.into_iter().for_each(|json| self.gather(me, json));
+        if *self.rules.settings() != moved.settings {
+            self.heard(me, Signal::Settings(moved.settings));
+        }
+        self.flush();
+    }
+
+    /// Somebody is banned by what stands in the room.
+    fn judge(&mut self, event: &Event) {
+        if let Event::Cleared { user: Some(user), sentence: Some(sentence), .. } = event {
+            self.rules.sentence(*user, Some(*sentence), now());
         }
     }
 
@@ -76,9 +121,7 @@ impl State {
                     self.pinned = None;
                 }
             }
-            if let Event::Cleared { user: Some(user), sentence: Some(sentence), .. } = &entry.event {
-                self.rules.sentence(*user, Some(*sentence), now());
-            }
+            self.judge(&entry.event);
             self.history.push(entry);
             self.gather(me, json);
         }
