@@ -123,13 +123,52 @@ test("what can no longer be brought begins anew", async () => {
   expect(told).toEqual(["reset", 1, "reset", 899, 900]);
 });
 
-test("another epoch begins anew, whatever the server calls it", async () => {
+test("another epoch may go on where the last one was left", async () => {
   await client();
   line().tell(joined(5), message(5));
   line().onclose?.();
   await connected(1_000);
-  line().tell(joined(1, { epoch: "f", recovered: true }), message(1), message(2));
-  expect(told).toEqual(["reset", 5, "reset", 1, 2]);
+  line().tell(joined(6, { epoch: "f", recovered: true }), message(6));
+  line().onclose?.();
+  await connected(1_000);
+  expect(line().sent[0]).toMatchObject({ since: 6, epoch: "f" });
+  expect(told).toEqual(["reset", 5, 6]);
+});
+
+test("an epoch that begins within a connection is followed, from where all is as it was", async () => {
+  const room = await client();
+  const alone: boolean[] = [];
+  room.on("alone", (value) => alone.push(value));
+  room.on("rewound", (value) => told.push(value));
+  line().tell(joined(2), message(1), message(2), message(3), message(4));
+  const moved = { type: "epoch", epoch: "f", since: 2, offset: 5, alone: true };
+  line().tell(moved, message(3), message(4), message(5), message(6));
+  expect(told).toEqual(["reset", 1, 2, 3, 4, { since: 2, until: 5 }, 3, 4, 5, 6]);
+  told = [];
+  line().tell({ ...moved, epoch: "g", since: null, offset: 91, alone: false });
+  line().tell(message(90), message(91), message(92));
+  expect(told).toEqual(["reset", 90, 91, 92]);
+  line().onclose?.();
+  await connected(1_000);
+  expect(line().sent[0]).toMatchObject({ since: 92, epoch: "g" });
+  expect(alone).toEqual([false, true, false]);
+});
+
+test("what was acked in an epoch that is over is asked for again, by its id", async () => {
+  const room = await client();
+  line().tell(joined(2), message(1), message(2), message(3));
+  const id = room.say("hello");
+  line().tell({ type: "ack", id, offset: 5, message: "m" });
+  line().tell({ type: "epoch", epoch: "f", since: 2, offset: 3, alone: false }, message(3));
+  expect(room.pending).toHaveLength(1);
+  await vi.advanceTimersByTimeAsync(11_000);
+  expect(
+    line()
+      .said("say")
+      .map((said) => said["id"]),
+  ).toEqual([id, id]);
+  line().tell({ type: "ack", id, offset: 4, message: "m" }, message(4));
+  expect(room.pending).toHaveLength(0);
 });
 
 test("a hole is not told; the next join asks for what is missing", async () => {

@@ -1,7 +1,7 @@
 import { backoff } from "./backoff";
 import { Outbox, PENDING_MAX, type Pending } from "./outbox";
 import { isEntry, read, type Danmaku, type Entry, type Failure, type Frame } from "./wire";
-import type { Joined, Person, Request, Settings, Viewers, Way } from "./wire";
+import type { Joined, Moved, Person, Request, Settings, Viewers, Way } from "./wire";
 
 export { PENDING_MAX, type Pending };
 
@@ -57,10 +57,14 @@ export interface Refusal {
 export interface Events {
   state: State;
   joined: Joined;
-  /** What was shown is no longer continued: a fresh page follows. */
-  reset: null;
+  /** What was shown is no longer continued: a fresh page follows, up to this offset. */
+  reset: number;
+  /** What was shown after the offset `since` is told again, in another order perhaps, up to the offset `until`. */
+  rewound: { since: number; until: number };
   /** In order, each once, without holes. */
   entry: Entry;
+  /** Whether the server's other nodes cannot be reached. */
+  alone: boolean;
   /** What one is in the room changed. */
   you: Person;
   presence: number;
@@ -235,6 +239,8 @@ export class ChatClient {
     switch (frame.type) {
       case "joined":
         return this.#joined(frame);
+      case "epoch":
+        return this.#moved(frame);
       case "ack":
         return this.#change((all) => all.acked(frame.id, frame.offset, this.#offset ?? 0));
       case "you":
@@ -259,26 +265,40 @@ export class ChatClient {
   }
 
   #joined(joined: Joined): void {
-    const goesOn = joined.recovered && joined.epoch === this.#epoch && this.#offset !== null;
+    const goesOn = joined.recovered && this.#offset !== null;
     this.#epoch = joined.epoch;
     this.#anew = false;
     this.#since = Date.now();
     this.#pinged = null;
-    if (!goesOn) {
-      this.#offset = null;
-      this.#page = joined.offset;
-      this.#change((outbox) => outbox.skipped());
-      this.#emit("reset", null);
-    }
+    if (!goesOn) this.#beginPage(joined.offset);
     this.#become({ at: "joined" });
     this.#emit("joined", joined);
+    this.#emit("alone", joined.alone === true);
     this.#outbox.again(this.#since);
     this.#sendDue(this.#since);
   }
 
+  #moved({ epoch, since, offset, alone }: Moved): void {
+    this.#epoch = epoch;
+    this.#emit("alone", alone);
+    if (since === null) return this.#beginPage(offset);
+    if (this.#offset === null || this.#offset <= since) return;
+    this.#offset = since;
+    this.#change((outbox) => outbox.rewound(since, Date.now()));
+    this.#emit("rewound", { since, until: offset });
+  }
+
+  /** A fresh page follows, up to an offset. */
+  #beginPage(until: number): void {
+    this.#offset = null;
+    this.#page = until;
+    this.#change((outbox) => outbox.skipped());
+    this.#emit("reset", until);
+  }
+
   /** A page follows its `joined` at once: when something else comes, there is none. */
   #endPage(frame: Frame): void {
-    if (this.#page === null || frame.type === "joined") return;
+    if (this.#page === null || frame.type === "joined" || frame.type === "epoch") return;
     this.#offset = this.#page;
     this.#page = null;
   }

@@ -69,6 +69,15 @@ export class Outbox {
     this.#take((said) => said.offset !== null && said.offset <= offset);
   }
 
+  /** Offsets above this one count no more: what stood there is asked for anew, unless it is told again before. */
+  rewound(offset: number, now: number): void {
+    for (const said of this.#all) {
+      if (said.offset === null || said.offset <= offset) continue;
+      said.offset = null;
+      said.due = now + ACK_WITHIN_MS;
+    }
+  }
+
   /** A fresh page follows: what was acked stands in it, or is older than it. */
   skipped(): void {
     this.#take((said) => said.offset !== null);

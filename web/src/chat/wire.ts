@@ -57,6 +57,19 @@ export interface Joined {
   pinned: Message | null;
   /** Who is there, on all nodes. */
   present: number;
+  /** The server's other nodes cannot be reached: who is there does not hear this one. */
+  alone?: boolean;
+}
+
+/** Offsets count in another epoch from here on: the server's nodes lost one another, or found one another again. */
+export interface Moved {
+  type: "epoch";
+  epoch: string;
+  /** What came up to this offset stays, and what came after it is told again; null: a fresh page follows. */
+  since: number | null;
+  /** The last offset of what follows. */
+  offset: number;
+  alone: boolean;
 }
 
 /** How a bullet comment moves. */
@@ -96,6 +109,7 @@ export interface Failure {
 /** What a server says. */
 export type Frame =
   | Joined
+  | Moved
   | Entry
   | { type: "ack"; id: string; offset: number; message: string }
   | { type: "presence"; count: number }
@@ -145,4 +159,5 @@ const isFrame = (value: unknown): value is Frame =>
 export const isEntry = (frame: Frame): frame is Entry =>
   frame.type !== "joined" &&
   frame.type !== "ack" &&
+  frame.type !== "epoch" &&
   Number.isSafeInteger(Reflect.get(frame, "offset"));

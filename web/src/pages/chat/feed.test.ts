@@ -120,6 +120,24 @@ test("a place that was found goes on until now where it meets the end", () => {
   expect(shown(room)).toEqual([100, 201]);
 });
 
+test("what is told again is shown once, in its new order", () => {
+  const room = feed(1, 5);
+  room.hold();
+  room.rewind(3);
+  expect(shown(room)).toEqual([1, 3]);
+  for (const [offset, number] of [
+    [4, 5],
+    [5, 4],
+  ] as const) {
+    room.apply({ type: "message", offset, ...message(number) });
+  }
+  room.apply({ type: "message", offset: 6, ...message(4) });
+  while (room.down());
+  expect(texts(room).slice(3)).toEqual(["text 5", "text 4"]);
+  room.release();
+  expect(texts(room).slice(3)).toEqual(["text 5", "text 4"]);
+});
+
 test("the end in memory is bounded", () => {
   const room = feed(1, 5_000);
   room.hold();

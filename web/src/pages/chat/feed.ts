@@ -8,10 +8,16 @@ export const LOUD_SHOWN_MAX = 60;
 /** Messages that are let go of together. */
 const SLACK = 100;
 
+/** A message that comes a second time has come among so many last ones. */
+const TWICE_WITHIN = 64;
+
+/** A message, and where it stands if the room told of it. */
+type Placed = Message & { offset?: number };
+
 /** What of a room is shown: its end, or what somebody reads above; without what was taken back. */
 export class Feed {
   /** The end. */
-  #kept: Message[] = [];
+  #kept: Placed[] = [];
   /** Null while the end is followed. */
   #read: Stretch | null = null;
   /** Messages that came while it was held. */
@@ -52,6 +58,13 @@ export class Feed {
     this.#kept = [];
     this.#read = null;
     this.#missed = 0;
+  }
+
+  /** What came after an offset is told again. */
+  rewind(since: number): void {
+    const stays = (message: Placed): boolean => (message.offset ?? 0) <= since;
+    this.#kept = this.#kept.filter(stays);
+    this.#read?.filter(stays);
   }
 
   apply(entry: Entry): void {
@@ -114,7 +127,9 @@ export class Feed {
     return page.filter(({ id, deleted }) => !deleted && !ids.has(id)).reverse();
   }
 
-  #push(message: Message): void {
+  #push(message: Placed): void {
+    // What was kept may have come by the API before.
+    if (this.#kept.slice(-TWICE_WITHIN).some(({ id }) => id === message.id)) return;
     this.#kept.push(message);
     if (this.#kept.length > KEPT_MAX + SLACK) this.#kept.splice(0, SLACK);
     if (!this.#read) return;

@@ -52,6 +52,8 @@ export class Room {
   settings = $state.raw<Settings | null>(null);
   pinned = $state.raw<Message | null>(null);
   present = $state(0);
+  /** The server's other nodes cannot be reached: who is there does not hear this one. */
+  alone = $state(false);
   viewers = $state.raw<Viewers | null>(null);
   refusal = $state.raw<Refusal | null>(null);
   /** When slow mode lets one speak again, in milliseconds since 1970. */
@@ -97,12 +99,19 @@ export class Room {
       this.present = joined.present;
       this.#past = joined.offset;
     });
-    client.on("reset", () => {
+    client.on("reset", (until) => {
+      this.#past = until;
       this.#feed.reset();
       this.past.forget();
       this.#soon();
       setTimeout(() => void this.#fill(), FILL_AFTER_MS);
     });
+    client.on("rewound", ({ since, until }) => {
+      this.#past = until;
+      this.#feed.rewind(since);
+      this.#soon();
+    });
+    client.on("alone", (alone) => (this.alone = alone));
     client.on("entry", (entry) => this.#entry(entry));
     client.on("you", (you) => (this.you = you));
     client.on("presence", (present) => (this.present = present));

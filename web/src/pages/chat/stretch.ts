@@ -69,6 +69,13 @@ export class Stretch {
     this.#torn = true;
   }
 
+  filter(stays: (message: Message) => boolean): void {
+    const before = this.#all.slice(0, this.#from).filter(stays).length;
+    const shown = this.lines.filter(stays).length;
+    this.#all = this.#all.filter(stays);
+    [this.#from, this.#to] = [before, before + shown];
+  }
+
   map(change: (message: Message) => Message): void {
     this.#all = this.#all.map(change);
   }
