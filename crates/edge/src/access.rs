@@ -10,8 +10,12 @@ pub trait Access: Send + Sync + 'static {
     fn opens(&self, channel: &ChannelName, token: &str) -> bool;
 }
 
+/// The `token` of a query.
+pub(crate) fn token(query: Option<&str>) -> Option<&str> {
+    query.unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("token="))
+}
+
 /// Whether a request for a closed stream may go on, by the `token` of its query. Without anybody to ask it may not.
 pub(crate) fn may_watch(access: Option<&Arc<dyn Access>>, channel: &ChannelName, query: Option<&str>) -> bool {
-    let token = query.unwrap_or_default().split('&').find_map(|pair| pair.strip_prefix("token="));
-    token.zip(access).is_some_and(|(token, access)| access.opens(channel, token))
+    token(query).zip(access).is_some_and(|(token, access)| access.opens(channel, token))
 }

@@ -10,6 +10,10 @@ pub enum Problem {
     NotFound,
     /// The channel is not live.
     NotLive,
+    /// The recording lies on another node.
+    Elsewhere,
+    /// The store or the disk does not answer.
+    Unknown,
     /// The channel is closed, and the request has no signature that counts.
     Closed,
     /// Neither GET nor HEAD nor OPTIONS.
@@ -33,12 +37,12 @@ impl Problem {
     #[must_use]
     pub fn status(self) -> StatusCode {
         match self {
-            Self::NotFound | Self::NotLive => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::NotLive | Self::Elsewhere => StatusCode::NOT_FOUND,
             Self::Closed => StatusCode::FORBIDDEN,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::DirectiveNumber | Self::DirectivePart | Self::DirectiveAhead => StatusCode::BAD_REQUEST,
             Self::Range => StatusCode::RANGE_NOT_SATISFIABLE,
-            Self::Late | Self::Crowded => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Late | Self::Crowded | Self::Unknown => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -52,8 +56,14 @@ impl Problem {
             Self::NotLive => {
                 br#"{"type":"urn:weir:problem:not-live","title":"This channel is not live","status":404}"#
             }
+            Self::Elsewhere => {
+                br#"{"type":"urn:weir:problem:vod-on-another-node","title":"This recording lies on another node of this installation and is served there","status":404}"#
+            }
+            Self::Unknown => {
+                br#"{"type":"urn:weir:problem:unavailable","title":"This cannot be read just now","status":503}"#
+            }
             Self::Closed => {
-                br#"{"type":"urn:weir:problem:signed-address-needed","title":"This channel is watched by a signed address, and this one does not count or has expired","status":403}"#
+                br#"{"type":"urn:weir:problem:signed-address-needed","title":"This is watched by a signed address, and this one does not count or has expired","status":403}"#
             }
             Self::Method => {
                 br#"{"type":"urn:weir:problem:method","title":"Only GET, HEAD and OPTIONS work here","status":405}"#

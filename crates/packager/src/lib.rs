@@ -3,7 +3,8 @@
 //! Read [`stream`] (one channel's actor: publishes, grace time, restarts), then `packager` (one publish's actor) and
 //! `package` (what it does): `measure` looks at the first frames, `timeline` rebases the publisher's timestamps,
 //! [`weir_hls::cut`] says where parts end, `lane` and `mux` bring each track through GStreamer's `cmafmux`, `moof`
-//! corrects what that muxer cannot know. [`spool`] keeps finished segments on disk. [`repair`] makes, in processes of its
+//! corrects what that muxer cannot know. [`spool`] keeps finished segments on disk, [`record`] for good. [`repair`] makes,
+//! in processes of its
 //! own, what viewers need and a publisher does not send. [`demo`] is a publisher.
 //!
 //! The only crate that knows GStreamer. It knows no protocol and no viewer: frames come from a [`weir_media::bus`],
@@ -21,6 +22,7 @@ mod moof;
 mod mux;
 mod package;
 mod packager;
+pub mod record;
 pub mod repair;
 mod running;
 mod seat;

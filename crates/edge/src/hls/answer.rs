@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, header};
 use http_body::Body as _;
-use weir_hls::{Media, Reply};
+use weir_hls::{Media, Rendered, Reply};
 
 use super::negotiate::{self, Range};
 use crate::{body::Body, problem::Problem};
@@ -61,14 +61,22 @@ fn dressed<const N: usize>(status: StatusCode, body: Body, headers: [(HeaderName
     response
 }
 
-/// A playlist.
+/// A stream's playlist.
 pub(crate) fn playlist(gzip: bool, reply: &Reply) -> Response<Body> {
-    let cache = max_age(reply.max_age);
+    with_cache(gzip, &reply.playlist, max_age(reply.max_age))
+}
+
+/// A recording's playlist, which a cache may keep for so many seconds.
+pub(crate) fn text(gzip: bool, playlist: &Rendered, seconds: u32) -> Response<Body> {
+    with_cache(gzip, playlist, max_age(Some(seconds)))
+}
+
+fn with_cache(gzip: bool, playlist: &Rendered, cache: HeaderValue) -> Response<Body> {
     let headers = [(header::CONTENT_TYPE, PLAYLIST), (header::CACHE_CONTROL, cache), (header::VARY, VARY)];
     if !gzip {
-        return dressed(StatusCode::OK, Body::one(reply.playlist.plain()), headers);
+        return dressed(StatusCode::OK, Body::one(playlist.plain()), headers);
     }
-    let mut response = dressed(StatusCode::OK, Body::one(reply.playlist.gzip()), headers);
+    let mut response = dressed(StatusCode::OK, Body::one(playlist.gzip()), headers);
     response.headers_mut().append(header::CONTENT_ENCODING, GZIP);
     response
 }

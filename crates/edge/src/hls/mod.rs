@@ -1,14 +1,14 @@
-//! Requests below `/live/`: paths to answers, with the headers that players and caches need.
+//! Requests below `/live/` (and `/vod/`, see [`crate::vod`]): paths to answers, with the headers that players and caches need.
 //!
 //! [`route`] splits the path, the store answers, [`answer`] dresses it, [`negotiate`] reads the few request headers
 //! that matter. A request allocates the answer's header map and nothing else; what is sent is shared.
 
-mod answer;
-mod negotiate;
+pub(crate) mod answer;
+pub(crate) mod negotiate;
 mod route;
 
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicUsize, Ordering},
 };
 
@@ -22,6 +22,7 @@ use crate::{
     access::{self, Access},
     body::Body,
     problem::Problem,
+    vod::{self, Vod},
 };
 
 /// Serves the streams of a store. Clones share it.
@@ -33,10 +34,12 @@ pub struct Edge {
 struct Inner {
     store: Store,
     access: Option<Arc<dyn Access>>,
+    vod: OnceLock<Vod>,
     connections: AtomicUsize,
     multivariants: Counter,
     playlists: Counter,
     files: Counter,
+    vods: Counter,
     refused: Counter,
     bytes: Counter,
 }
@@ -51,7 +54,10 @@ impl Edge {
     /// Serves `store`, the closed streams in it to whom `access` lets in; to nobody without it.
     #[must_use]
     pub fn new(store: Store, access: Option<Arc<dyn Access>>) -> Self {
-        describe_counter!("weir_hls_requests_total", "Requests below /live/ by kind; the refused ones count twice.");
+        describe_counter!(
+            "weir_hls_requests_total",
+            "Requests below /live/ and /vod/ by kind; the refused ones count twice."
+        );
         describe_counter!(
             "weir_hls_sent_bytes_total",
             Unit::Bytes,
@@ -62,14 +68,24 @@ impl Edge {
             inner: Arc::new(Inner {
                 store,
                 access,
+                vod: OnceLock::new(),
                 connections: AtomicUsize::new(0),
                 multivariants: requests("multivariant"),
                 playlists: requests("playlist"),
                 files: requests("file"),
+                vods: requests("vod"),
                 refused: requests("refused"),
                 bytes: counter!("weir_hls_sent_bytes_total"),
             }),
         }
+    }
+
+    /// The same, which serves these recordings as well. The first ones count.
+    #[must_use]
+    pub fn with_recordings(self, vod: Vod) -> Self {
+        // Somebody who gives others later gets the first ones.
+        let _ = self.inner.vod.set(vod);
+        self
     }
 
     /// The store behind it.
@@ -93,7 +109,7 @@ impl Edge {
     /// Whether a path is for this service.
     #[must_use]
     pub fn wants(path: &str) -> bool {
-        path.starts_with(route::PREFIX)
+        path.starts_with(route::PREFIX) || path.starts_with(vod::PREFIX)
     }
 
     /// Answers a request, after waiting for what it waits for. Its body is not read.
@@ -104,7 +120,16 @@ impl Edge {
             Method::OPTIONS => return answer::preflight(),
             _ => return answer::problem(Problem::Method),
         };
-        let answered = match route::target(request.uri().path()) {
+        let path = request.uri().path();
+        if path.starts_with(vod::PREFIX) {
+            let answered = match self.inner.vod.get() {
+                Some(vod) => vod.answer(path, request.uri().query(), request.headers()).await,
+                None => Err(Problem::NotFound),
+            };
+            self.inner.vods.increment(1);
+            return self.finished(answered, head);
+        }
+        let answered = match route::target(path) {
             Some(Target::Playlist { channel, session, rendition }) => {
                 self.playlist(request, channel, session, rendition).await
             }
@@ -121,6 +146,11 @@ impl Edge {
             Some(Target::Multivariant { channel }) => self.multivariant(request, channel).await,
             None => Err(Problem::NotFound),
         };
+        self.finished(answered, head)
+    }
+
+    /// What is sent, counted.
+    fn finished(&self, answered: Result<Response<Body>, Problem>, head: bool) -> Response<Body> {
         match answered {
             Ok(response) if head => answer::without_body(response),
             Ok(response) => {
