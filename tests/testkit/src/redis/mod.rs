@@ -1,4 +1,9 @@
-//! Redis, started by `tests/services/redis`: one server, a primary that sentinels watch, or a cluster.
+//! Redis, started by `tests/services/redis`: one server, a primary that sentinels watch, or a cluster; and a [`Proxy`] on the
+//! way to it.
+
+mod proxy;
+
+pub use proxy::Proxy;
 
 use crate::service::Service;
 

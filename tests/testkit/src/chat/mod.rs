@@ -1,4 +1,8 @@
-//! A client of chat, over a WebSocket library that is not the server's.
+//! Clients of chat, over a WebSocket library that is not the server's: one that does what a test says, a [`regular`] that
+//! stays whatever happens, and the [`transcript`] of what they are told.
+
+pub mod regular;
+pub mod transcript;
 
 use std::collections::VecDeque;
 
