@@ -15,6 +15,15 @@ export default defineConfig({
     chunkSizeWarningLimit: 1_800,
     rollupOptions: { input: ["index.html", "api/docs/index.html"] },
   },
-  server: { proxy: { "/api": server, "/live": server, "/whep": server, "/whip": server } },
+  server: {
+    proxy: {
+      "/api": { target: server, ws: true },
+      "/emotes": server,
+      "/live": server,
+      "^/vod/[^/]+/": server,
+      "/whep": server,
+      "/whip": server,
+    },
+  },
   test: { include: ["src/**/*.test.ts"] },
 });
