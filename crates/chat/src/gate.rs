@@ -5,9 +5,12 @@ use std::{future::Future, net::IpAddr, pin::Pin, time::Duration};
 use jiff::Timestamp;
 use weir_identity::{AccountId, ChannelId, ChannelName};
 
-use crate::room::{
-    event::{Person, Role},
-    rules::{Sentence, Speaker},
+use crate::{
+    filter::Word,
+    room::{
+        event::{Person, Reply, Role},
+        rules::{Sentence, Speaker},
+    },
 };
 
 /// What a call gives, later.
@@ -68,6 +71,48 @@ pub struct Verdict {
     pub lasts: Option<Duration>,
     /// Why, for other moderators.
     pub reason: String,
+    /// Whether whoever writes from the address they last wrote from is held back as well.
+    pub address: bool,
+}
+
+/// A message that waits until a moderator has read it.
+#[derive(Debug, Clone)]
+pub struct Waiting {
+    /// In which channel.
+    pub channel: ChannelId,
+    /// Who wants to say it.
+    pub author: Person,
+    /// What is to be said.
+    pub text: String,
+    /// What it answers.
+    pub reply_to: Option<Reply>,
+}
+
+/// What became of a message that is to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Held {
+    /// It waits, and so many with it.
+    Waits(u64),
+    /// Too many wait already, of all or of this author.
+    Full,
+}
+
+/// How many wait for moderators.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Queues {
+    /// Messages that are held.
+    pub held: u64,
+    /// Messages that were reported.
+    pub reported: u64,
+}
+
+/// A channel's own words.
+#[derive(Debug, Clone, Default)]
+pub struct OwnWords {
+    /// Another one for each list; 0 for none.
+    pub version: u32,
+    /// The words.
+    pub words: Vec<Word>,
 }
 
 /// Something that moderators did, for the audit log.
@@ -93,8 +138,37 @@ pub trait Gate: Send + Sync + 'static {
         address: IpAddr,
     ) -> Answer<'a, Result<Admission, Denied>>;
 
-    /// What is known now of somebody who was let in. [`Denied::Forbidden`] when they are no longer.
-    fn speaker(&self, channel: ChannelId, person: Person) -> Answer<'_, Result<Speaker, Denied>>;
+    /// What is known now of somebody who was let in, and is at `address`. [`Denied::Forbidden`] when they are no longer.
+    fn speaker(&self, channel: ChannelId, person: Person, address: IpAddr) -> Answer<'_, Result<Speaker, Denied>>;
+
+    /// Whether everybody may still read. [`Denied::Forbidden`] when only some may.
+    fn reader(&self, channel: ChannelId) -> Answer<'_, Result<(), Denied>> {
+        let _ = channel;
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Somebody speaks from `address`, over this connection for the first time. Must not block.
+    fn spoke(&self, channel: ChannelId, account: AccountId, address: IpAddr) {
+        let _ = (channel, account, address);
+    }
+
+    /// Keeps a message until a moderator has read it.
+    fn hold(&self, waiting: Waiting) -> Answer<'_, Result<Held, Denied>> {
+        drop(waiting);
+        Box::pin(std::future::ready(Err(Denied::Unavailable)))
+    }
+
+    /// How many wait for a channel's moderators; nothing where they are told nothing.
+    fn queues(&self, channel: ChannelId) -> Answer<'_, Result<Option<Queues>, Denied>> {
+        let _ = channel;
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    /// A channel's own words; nothing when they still are of version `known`.
+    fn words(&self, channel: ChannelId, known: u32) -> Answer<'_, Result<Option<OwnWords>, Denied>> {
+        let _ = (channel, known);
+        Box::pin(std::future::ready(Ok(None)))
+    }
 
     /// What somebody is in a channel.
     fn role(&self, channel: ChannelId, account: AccountId) -> Answer<'_, Result<Role, Denied>>;

@@ -12,12 +12,13 @@ use parking_lot::RwLock;
 use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
 use tokio::sync::oneshot;
 use tracing::error;
-use weir_identity::ChannelId;
+use weir_identity::{AccountId, ChannelId};
 
 use crate::{
     config::Config,
     fabric::Fabric,
-    filter::list::Current,
+    filter::{list::Current, own::Own},
+    gate::Gate,
     room::{
         actor::{self, Room},
         outlet::Outlet,
@@ -35,6 +36,8 @@ pub(crate) enum Msg {
     Left(ChannelId, ActorId),
     /// Stop a room, if nobody came since the last went.
     StopIfEmpty(ChannelId, ActorId),
+    /// What is known of an account has changed, in whichever rooms it is.
+    Anew(AccountId),
     /// End all rooms, and take nobody more. Answered when their connections have been told.
     Drain(oneshot::Sender<()>),
 }
@@ -44,6 +47,7 @@ pub(crate) enum Msg {
 pub(crate) struct Running {
     pub(crate) actor: ActorRef<actor::Msg>,
     pub(crate) outlet: Arc<Outlet>,
+    pub(crate) own_words: Arc<Own>,
 }
 
 /// The rooms of this node. Cheap to clone.
@@ -54,6 +58,7 @@ struct Inner {
     fabric: Arc<dyn Fabric>,
     config: Arc<Config>,
     words: Current,
+    gate: Arc<dyn Gate>,
     node: u64,
     owner: RwLock<Option<ActorRef<Msg>>>,
 }
@@ -67,10 +72,10 @@ impl fmt::Debug for Rooms {
 impl Rooms {
     /// Rooms over `fabric`. Nobody may come before [`Self::start`].
     #[must_use]
-    pub fn new(fabric: Arc<dyn Fabric>, config: Arc<Config>, words: Current) -> Self {
+    pub fn new(fabric: Arc<dyn Fabric>, config: Arc<Config>, gate: Arc<dyn Gate>, words: Current) -> Self {
         // The second half of a UUID of version 7 is random.
         let node = uuid::Uuid::now_v7().as_u64_pair().1;
-        Self(Arc::new(Inner { fabric, config, words, node, owner: RwLock::default() }))
+        Self(Arc::new(Inner { fabric, config, words, gate, node, owner: RwLock::default() }))
     }
 
     /// Starts the owner under `supervisor`.
@@ -90,6 +95,11 @@ impl Rooms {
             // Without an answer the owner is gone, and its rooms with it.
             let _ = drained.await;
         }
+    }
+
+    /// What is known of an account has changed: wherever it is on this node, it is asked anew.
+    pub(crate) fn ask_anew(&self, account: AccountId) {
+        self.send(Msg::Anew(account));
     }
 
     /// Enters the room of a channel.
@@ -163,6 +173,15 @@ impl Actor for Owner {
                     slot.room.actor.stop(None);
                 }
             }
+            Msg::Anew(account) => {
+                for slot in state.slots.values() {
+                    slot.room.outlet.each_desk(|desk| {
+                        if desk.whose() == Some(account) {
+                            desk.ask_anew(true);
+                        }
+                    });
+                }
+            }
             Msg::Drain(reply) => {
                 state.draining = true;
                 for (_, slot) in state.slots.drain() {
@@ -200,17 +219,20 @@ impl State {
         if !self.slots.contains_key(&channel) {
             let outlet = Arc::new(Outlet::default());
             let inner = &self.rooms.0;
+            let own_words = Own::new(channel, inner.gate.clone());
             let arguments = actor::Arguments {
                 id: channel,
                 fabric: inner.fabric.clone(),
                 config: inner.config.clone(),
                 words: inner.words.clone(),
+                own_words: own_words.clone(),
+                gate: inner.gate.clone(),
                 outlet: outlet.clone(),
                 node: inner.node,
             };
             match Actor::spawn_linked(None, Room, arguments, me.get_cell()).await {
                 Ok((actor, _)) => {
-                    self.slots.insert(channel, Slot { room: Running { actor, outlet }, guests: 0 });
+                    self.slots.insert(channel, Slot { room: Running { actor, outlet, own_words }, guests: 0 });
                 }
                 Err(error) => {
                     error!(%error, room = %channel, "a room cannot be begun");

@@ -30,7 +30,7 @@ use crate::{
     accounts::Account,
     admin, audit,
     auth::{self, Auth},
-    bans, channels, follows,
+    bans, channels, follows, held,
     json::BODY_BYTES_MAX,
     keys,
     limits::{self, Limits},
@@ -40,10 +40,11 @@ use crate::{
     playback::PlaybackTokens,
     presence::Presence,
     problem::Problem,
-    roles,
+    reports, roles,
     store::Store,
     vods,
     webhooks::{self, Announcer},
+    words,
 };
 
 /// What the routes ask.
@@ -97,6 +98,9 @@ pub fn router(api: Api) -> Router {
         .merge(webhooks::routes::router())
         .merge(roles::routes::router())
         .merge(bans::routes::router())
+        .merge(held::routes::router())
+        .merge(reports::routes::router())
+        .merge(words::routes::router())
         .merge(vods::routes::router())
         .merge(follows::routes::router())
         .merge(audit::routes::router())
@@ -149,6 +153,9 @@ fn openapi_json() -> String {
     all.merge(webhooks::routes::Description::openapi());
     all.merge(roles::routes::Description::openapi());
     all.merge(bans::routes::Description::openapi());
+    all.merge(held::routes::Description::openapi());
+    all.merge(reports::routes::Description::openapi());
+    all.merge(words::routes::Description::openapi());
     all.merge(vods::routes::Description::openapi());
     all.merge(follows::routes::Description::openapi());
     all.merge(audit::routes::Description::openapi());

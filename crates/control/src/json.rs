@@ -49,7 +49,7 @@ fn problem(rejection: &JsonRejection) -> Problem {
             )
         }
         StatusCode::PAYLOAD_TOO_LARGE => {
-            let detail = format!("A body may have {BODY_BYTES_MAX} bytes.");
+            let detail = "The body is longer than what this takes.";
             Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "Too long", detail)
         }
         StatusCode::UNPROCESSABLE_ENTITY => {

@@ -28,6 +28,7 @@ pub mod error;
 pub mod families;
 pub mod first_start;
 pub mod follows;
+pub mod held;
 pub mod idempotency;
 mod json;
 pub mod keys;
@@ -38,13 +39,16 @@ pub mod oidc;
 pub mod oidc_identities;
 mod once;
 mod page;
+mod person;
 pub mod places;
 pub mod playback;
 mod precondition;
 pub mod presence;
 pub mod problem;
+pub mod reports;
 pub mod rights;
 pub mod roles;
+pub mod rooms;
 pub mod seal;
 pub mod second_factor;
 pub mod sessions;
@@ -56,10 +60,12 @@ mod testing;
 pub mod transfer;
 pub mod vods;
 pub mod webhooks;
+pub mod words;
 
 pub use error::Error;
 pub use places::Places;
 pub use presence::{HealthInfo, HealthMessage, LiveInfo, Presence, RenditionInfo};
+pub use rooms::Rooms;
 pub use store::{Config, Store, open};
 
 /// `time` as a store keeps it: whole milliseconds.

@@ -5,10 +5,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use weir_identity::{AccountId, ChannelId, ChannelName, KeyId, VodId};
 
-use crate::{bans::Ban, channels::Visibility};
+use crate::{channels::Visibility, rooms::Rooms};
 
-/// Knows what is live. The API asks; it does not know publishers, playlists or viewers.
-pub trait Presence: Send + Sync + 'static {
+/// Knows what is live, and the rooms beside it. The API asks; it does not know publishers, playlists or viewers.
+pub trait Presence: Rooms {
     /// The running stream of a channel.
     fn live(&self, channel: &ChannelName) -> Option<LiveInfo>;
 
@@ -31,11 +31,6 @@ pub trait Presence: Send + Sync + 'static {
 
     /// Cuts whoever publishes with one of these keys, on whichever node it is, now or in a moment.
     fn revoked(&self, keys: &[KeyId]);
-
-    /// An account was banned from a channel, or is so no longer. Must not block.
-    fn banned(&self, channel: ChannelId, account: AccountId, ban: Option<&Ban>) {
-        let _ = (channel, account, ban);
-    }
 
     /// A recording was removed, or others may watch it from now on. Must not block.
     fn vod_changed(&self, id: VodId) {

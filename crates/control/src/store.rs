@@ -19,16 +19,19 @@ use crate::{
     error::Error,
     families::Families,
     follows::Follows,
+    held::HeldMessages,
     idempotency::Idempotency,
     keys::{Key, Keys},
     messages::Messages,
     oidc_identities::OidcIdentities,
+    reports::Reports,
     roles::Roles,
     sessions::Sessions,
     signing::SigningKeys,
     sqlite::Sqlite,
     vods::Vods,
     webhooks::Webhooks,
+    words::WordLists,
 };
 
 /// What a store's call gives.
@@ -45,16 +48,19 @@ pub trait Store:
     + Channels
     + Families
     + Follows
+    + HeldMessages
     + Idempotency
     + Installation
     + Keys
     + Messages
     + OidcIdentities
+    + Reports
     + Roles
     + Sessions
     + SigningKeys
     + Vods
     + Webhooks
+    + WordLists
 {
     /// Whether it answers and can be written, for readiness. Costs one small query.
     fn ping(&self) -> Answer<'_, ()>;

@@ -8,20 +8,26 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tower::ServiceExt;
+use weir_identity::{AccountId, ChannelId, MessageId};
 use weir_identity::{ChannelName, KeyId, KeySecret, VodId};
 
 use crate::{
     api::{self, Api},
     auth::{self, Auth, Origin},
+    bans::Ban,
     channels::Visibility,
+    held::Held,
     limits::{self, Limits},
     oidc::{self, Oidc},
     places::Places,
     playback::PlaybackTokens,
     presence::{HealthInfo, HealthMessage, LiveInfo, Presence},
+    reports::Message,
+    rooms::{Changed, NotSaid, Rooms, Said, Waiting},
     sqlite::Sqlite,
     store::{self, Store},
     webhooks::{self, Announcer},
+    words::Word,
 };
 
 /// Anna is live with three viewers; nobody else is. Notes what it is told.
@@ -62,6 +68,49 @@ impl Presence for AnnaIsLive {
 
     fn revoked(&self, keys: &[KeyId]) {
         self.0.lock().extend(keys.iter().map(|key| format!("revoked {key}")));
+    }
+}
+
+impl Rooms for AnnaIsLive {
+    fn banned(&self, _: ChannelId, _: AccountId, ban: Option<&Ban>) {
+        self.0.lock().push(format!("banned {}", ban.is_some()));
+    }
+
+    fn rights_changed(&self, changed: Changed) {
+        let what = match changed {
+            Changed::Channel(_) => "channel",
+            Changed::Role(..) => "role",
+            Changed::Addresses(_) => "addresses",
+            Changed::Account(_) => "account",
+        };
+        self.0.lock().push(format!("rights of {what}"));
+    }
+
+    fn waiting(&self, _: ChannelId, waiting: Waiting) {
+        self.0.lock().push(format!("{waiting:?}"));
+    }
+
+    fn words_changed(&self, _: ChannelId, version: u32) {
+        self.0.lock().push(format!("words {version}"));
+    }
+
+    fn check_words(&self, words: Vec<Word>) -> Said<'_, Result<(), String>> {
+        let bad = words.iter().find(|word| word.word.chars().all(|c| c == '*'));
+        Box::pin(std::future::ready(bad.map_or(Ok(()), |word| Err(format!("`{}` is no word", word.word)))))
+    }
+
+    fn say(&self, _: ChannelId, held: Held) -> Said<'_, Result<(), NotSaid>> {
+        let banned = held.text == "of somebody banned";
+        self.0.lock().extend((!banned).then(|| format!("said {}", held.text)));
+        Box::pin(std::future::ready(if banned { Err(NotSaid::Author) } else { Ok(()) }))
+    }
+
+    fn message(&self, _: ChannelId, id: MessageId) -> Said<'_, Option<Message>> {
+        let (author, at) = (AccountId::from_bytes([9; 16]), Timestamp::UNIX_EPOCH);
+        // One that ends on 7 stands in the room.
+        let stands = id.as_bytes()[15] == 7;
+        let message = Message { id, author, author_name: "somebody".parse().unwrap(), text: "bad".into(), at };
+        Box::pin(std::future::ready(stands.then_some(message)))
     }
 }
 

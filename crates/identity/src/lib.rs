@@ -2,13 +2,14 @@
 //!
 //! Read [`name`] (what a channel may be called), [`key`] (the secret a publisher presents, and the only form in
 //! which it is kept), [`token`] (what somebody who is logged in presents), [`id`] (identifiers that sort by the time they
-//! were made).
+//! were made), [`site`] (whose page it is that makes a browser send something).
 //!
 //! No IO, no clock beyond what an id needs. Every other crate may use this one; it uses none of them.
 
 pub mod id;
 pub mod key;
 pub mod name;
+pub mod site;
 pub mod token;
 
 pub use id::{AccountId, AuditId, ChannelId, DeliveryId, FamilyId, HookId, KeyId, NodeId, PublishId, VodId, WatchId};

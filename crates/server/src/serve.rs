@@ -50,12 +50,13 @@ use crate::{
     wiring::{
         access::Signed,
         admin::Admin,
-        chat::{ChatGate, WithRooms},
+        chat::ChatGate,
         gate::Gate,
         history::History,
         nodes::{self, Nodes},
         origin,
         presence::Streams,
+        rooms::WithRooms,
         running::Running,
     },
 };
@@ -135,9 +136,10 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
         Some(redis) => Arc::new(fabric::Redis::new(redis, config.chat.history)),
         None => Arc::new(fabric::Local::new(config.chat.history)),
     };
+    let chat_gate = Arc::new(ChatGate::new(store.clone(), auth.clone(), announcer.clone(), secret.clone()));
     let chat = Chat::new(
         config.chat.clone(),
-        Arc::new(ChatGate::new(store.clone(), auth.clone(), announcer.clone())),
+        chat_gate.clone(),
         fabric,
         filter::list::watch(config.chat.words.clone()).await?,
     );
@@ -148,7 +150,9 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
     let first = first_start::run(&*store, &secret, &config.first_start).await?;
     let admin = Admin::new(store.clone(), secret.clone(), registry, nodes.clone(), addresses.clone());
     let token = Token::create(&config.data_dir)?;
-    let presence: Arc<dyn Presence> = Arc::new(WithRooms { streams: streams.clone(), chat: chat.clone() });
+    nodes.with_rooms(chat.clone());
+    let with_rooms = WithRooms { streams: streams.clone(), chat: chat.clone(), gate: chat_gate };
+    let presence: Arc<dyn Presence> = Arc::new(with_rooms);
     tokio::spawn(auth.clone().rotate_keys(secret.clone()));
     if let Some(redis) = config.redis.target()? {
         nodes.join(&redis);

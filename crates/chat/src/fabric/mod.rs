@@ -88,6 +88,27 @@ pub enum Signal {
         /// How.
         sentence: Option<Sentence>,
     },
+    /// Queues of moderators have changed: only they are told.
+    Queues {
+        /// So many messages are held.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        held: Option<u64>,
+        /// So many were reported.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reported: Option<u64>,
+    },
+    /// The channel has other words of its own, of this version.
+    Words {
+        /// Which.
+        version: u32,
+    },
+    /// What is known of who is here must be asked anew.
+    Anew {
+        /// Of whom; of everybody without it.
+        account: Option<AccountId>,
+        /// At once, or before they do something.
+        at_once: bool,
+    },
     /// So many are there on a node.
     Presence {
         /// Which node.

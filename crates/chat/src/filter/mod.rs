@@ -2,9 +2,10 @@
 //!
 //! [`spelling`] reads a text as a person would; the words, read the same way, are looked for in that, all at once. What
 //! is found counts where a word begins and ends, so that no place and no longer word is hit by what stands inside it.
-//! [`list`] is the file that an operator writes, and reads it anew when it changes.
+//! [`list`] is the file that an operator writes, and reads it anew when it changes; [`own`] is what a channel has beside it.
 
 pub mod list;
+pub(crate) mod own;
 mod spelling;
 
 use std::cmp::Reverse;
@@ -112,10 +113,27 @@ impl Filter {
         Ok(Self { words: known, automaton: Some(automaton.map_err(|_| InvalidWords::Together)?) })
     }
 
+    /// Whether there are no words.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+
     /// What is to be done with `text`.
     #[must_use]
     pub fn judge(&self, text: &str) -> Verdict {
-        let found = self.find(text);
+        self.judge_with(None, text)
+    }
+
+    /// What is to be done with `text`, by these words and `others` together.
+    #[must_use]
+    pub fn judge_with(&self, others: Option<&Self>, text: &str) -> Verdict {
+        if self.is_empty() && others.is_none_or(Self::is_empty) {
+            return Verdict::Clean;
+        }
+        let letters = spell(text);
+        let mut found = self.find(&letters);
+        found.extend(others.into_iter().flat_map(|others| others.find(&letters)));
         match found.iter().map(|(action, _)| *action).max() {
             None => Verdict::Clean,
             Some(Action::Block) => Verdict::Blocked,
@@ -124,12 +142,11 @@ impl Filter {
         }
     }
 
-    /// Words in `text`: what happens, and which of its bytes they are.
-    fn find(&self, text: &str) -> Vec<(Action, std::ops::Range<usize>)> {
+    /// Words in a text of these letters: what happens, and which of its bytes they are.
+    fn find(&self, letters: &[Letter]) -> Vec<(Action, std::ops::Range<usize>)> {
         let Some(automaton) = &self.automaton else { return Vec::new() };
-        let letters = spell(text);
         let (mut read, mut starts) = (String::new(), Vec::with_capacity(letters.len()));
-        for letter in &letters {
+        for letter in letters {
             starts.push(read.len());
             read.push(letter.read);
         }

@@ -8,7 +8,11 @@
 mod asked;
 mod heard;
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 use jiff::Timestamp;
@@ -30,10 +34,14 @@ use super::{
 use crate::{
     config::Config,
     fabric::{Delivery, Down, Fabric, Lineage, Opened, Signal, Sink},
-    filter::list::Current,
+    filter::{list::Current, own::Own},
+    gate::Gate,
     socket::desk::{Asked, Desk},
     wire::{inbound::Way, outbound::Said},
 };
+
+/// Longest time between when somebody is let in and when they are there.
+const ADMITTED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Everything that may be asked of a room.
 #[derive(Debug)]
@@ -44,6 +52,10 @@ pub(crate) enum Msg {
     Left,
     /// Somebody speaks.
     Say { asked: Asked, speaker: Arc<Speaker>, id: ClientId, text: String, reply_to: Option<MessageId> },
+    /// A moderator allowed what somebody wanted to say: it is said, and it is answered whether it was.
+    Allow { message: Message, once: ClientId, done: oneshot::Sender<bool> },
+    /// A message that stands here.
+    Find(MessageId, oneshot::Sender<Option<Message>>),
     /// Somebody sends a comment over the picture.
     Danmaku { asked: Asked, speaker: Arc<Speaker>, text: String, mode: Way, color: Option<String> },
     /// Take a message back: the speaker's own, or somebody else's.
@@ -92,6 +104,9 @@ pub(crate) struct Arguments {
     pub(crate) config: Arc<Config>,
     /// Words that must not be said.
     pub(crate) words: Current,
+    /// Those of the channel.
+    pub(crate) own_words: Arc<Own>,
+    pub(crate) gate: Arc<dyn Gate>,
     pub(crate) outlet: Arc<Outlet>,
     /// A name of this node, among those of one fabric.
     pub(crate) node: u64,
@@ -111,7 +126,7 @@ pub(crate) struct State {
     /// Whether this node talks to itself.
     alone: bool,
     rules: Rules,
-    /// How fast comments over the picture come.
+    /// How fast comments over the picture come, and what waits for moderators.
     comments: Log,
     window: Window,
     /// What was gathered, and not written yet.
@@ -126,6 +141,8 @@ pub(crate) struct State {
     /// What was last told: others, and everybody here.
     told: Option<(u64, Instant)>,
     shown: u64,
+    /// When rights last changed: who was let in before and comes after is asked anew.
+    rights_changed: Option<Instant>,
     messages: Counter,
     deliveries: Counter,
 }
@@ -162,6 +179,8 @@ impl Actor for Room {
             }
             Msg::Left => state.tick_soon(&me),
             Msg::Say { asked, speaker, id, text, reply_to } => state.say(asked, &speaker, id, text, reply_to),
+            Msg::Allow { message, once, done } => state.allow(message, once, done),
+            Msg::Find(id, reply) => drop(reply.send(state.history.message(id).cloned())),
             Msg::Danmaku { asked, speaker, text, mode, color } => state.comment(asked, &speaker, text, mode, color),
             Msg::Delete { asked, speaker, id } => state.delete(asked, &speaker, id),
             Msg::Clear { asked, by, user, sentence } => {
@@ -209,6 +228,7 @@ impl State {
             counts: HashMap::new(),
             told: None,
             shown: 0,
+            rights_changed: None,
             messages: counter!("weir_chat_messages_total"),
             deliveries: counter!("weir_chat_deliveries_total"),
             arguments,
@@ -249,6 +269,9 @@ impl State {
         };
         desk.send(&joined.json());
         desk.put(outlet::frames(&page, arrival.mode));
+        if self.rights_changed.is_some_and(|at| at.elapsed() < ADMITTED_WITHIN) {
+            desk.ask_anew(true);
+        }
         Joined { seat, place: self.arguments.outlet.end() }
     }
 }

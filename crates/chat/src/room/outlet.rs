@@ -159,6 +159,11 @@ impl Outlet {
         }
     }
 
+    /// Does something with the desk of each who sits here.
+    pub(crate) fn each_desk(&self, each: impl FnMut(&Arc<Desk>)) {
+        self.desks.lock().iter().flatten().for_each(each);
+    }
+
     fn wake(&self) {
         for desk in self.desks.lock().iter().flatten() {
             desk.wake();

@@ -28,9 +28,9 @@ use super::{
     moderation,
 };
 use crate::{
-    gate::Denied,
+    gate::{Answer, Denied},
     room::{
-        Role,
+        Person, Role,
         actor::{Arrival, Joined, Msg},
         outlet::Mode,
         rules::{Refusal, Speaker},
@@ -130,6 +130,10 @@ where
         return Err(End::Stopping);
     }
     let guest = shared.rooms.enter(admission.channel).await.ok_or(End::NoRoom)?;
+    guest.room.own_words.ready().await;
+    if let Some(speaker) = &admission.speaker {
+        line.desk.belongs_to(&speaker.person);
+    }
     let arrival = Arrival {
         desk: line.desk.clone(),
         mode: if join.batch { Mode::Batch } else { Mode::Single },
@@ -140,8 +144,11 @@ where
     guest.room.actor.cast(Msg::Join(arrival, reply)).map_err(|_| End::NoRoom)?;
     let Joined { seat, place } = joined.await.map_err(|_| End::NoRoom)?;
     line.sit(seat, place);
+    if line.desk.moderates() {
+        tokio::spawn(moderation::show_queues(shared.clone(), admission.channel, line.desk.clone()));
+    }
     let known = admission.speaker.map(|speaker| (Arc::new(speaker), Instant::now()));
-    Ok((guest, Talker { channel: admission.channel, known }))
+    Ok((guest, Talker { channel: admission.channel, address, known, spoke: false }))
 }
 
 /// The first frame. Anything else ends the connection.
@@ -164,6 +171,8 @@ async fn first<T: AsyncRead + AsyncWrite + Unpin>(line: &mut Line<T>) -> Result<
                 Turn::TooSlow => return Err(End::TooSlow),
                 Turn::RoomOver => return Err(End::RoomOver),
                 Turn::Gone => return Err(End::Gone),
+                // Nothing is known yet.
+                Turn::Changed => _ = line.desk.take_anew(),
             },
         }
     }
@@ -172,8 +181,11 @@ async fn first<T: AsyncRead + AsyncWrite + Unpin>(line: &mut Line<T>) -> Result<
 /// Somebody in a room, and what is known of them.
 struct Talker {
     channel: ChannelId,
+    address: IpAddr,
     /// Nobody only reads.
     known: Option<(Arc<Speaker>, Instant)>,
+    /// Whether it was noted from where they speak.
+    spoke: bool,
 }
 
 /// Carries frames both ways until something ends it.
@@ -204,6 +216,10 @@ where
             Turn::TooSlow => return End::TooSlow,
             Turn::RoomOver => return End::RoomOver,
             Turn::Gone => return End::Gone,
+            Turn::Changed => match Box::pin(talker.ask_anew(line, shared)).await {
+                Ok(()) => continue,
+                Err(denied) => return End::Denied(denied),
+            },
         }
         loop {
             let text = match line.next() {
@@ -263,6 +279,10 @@ impl Talker {
         let moderates = speaker.person.role >= Role::Moderator;
         let asked = Asked::of(&desk);
         let by = speaker.person.id;
+        if matches!(request, Request::Say { .. } | Request::Danmaku { .. }) && !self.spoke {
+            self.spoke = true;
+            shared.gate.spoke(self.channel, by, self.address);
+        }
         let msg = match request {
             Request::Say { id, text, reply_to } => Msg::Say { asked, speaker, id, text, reply_to },
             Request::Danmaku { text, mode, color } => Msg::Danmaku { asked, speaker, text, mode, color },
@@ -299,21 +319,76 @@ impl Talker {
         T: AsyncRead + AsyncWrite + Unpin,
     {
         let (speaker, at) = self.known.as_ref()?;
-        if at.elapsed() < KNOWN_FOR {
+        if !line.desk.take_anew() && at.elapsed() < KNOWN_FOR {
             return Some(Ok(speaker.clone()));
         }
-        let looked_up = tokio::select! {
-            looked_up = shared.gate.speaker(self.channel, speaker.person.clone()) => looked_up,
-            // What ends the line is found again by whoever reads it next.
-            _ = poll_fn(|cx| line.poll_out(cx)) => return Some(Err(Denied::Unavailable)),
-        };
-        let speaker = match looked_up {
-            Ok(speaker) => Arc::new(speaker),
+        let speaker = speaker.clone();
+        Some(match self.look_up(&speaker.person, line, shared).await {
+            Ok(speaker) => Ok(self.learn(speaker, line, shared)),
             // Rooms go on without the store, on what was known.
-            Err(Denied::Unavailable) => speaker.clone(),
-            Err(denied) => return Some(Err(denied)),
+            Err(Denied::Unavailable) => Ok(self.learn(speaker, line, shared)),
+            Err(denied) => Err(denied),
+        })
+    }
+
+    /// What is known has changed: whoever may no longer be here, goes.
+    async fn ask_anew<T>(&mut self, line: &mut Line<T>, shared: &Arc<Shared>) -> Result<(), Denied>
+    where
+        T: AsyncRead + AsyncWrite + Unpin,
+    {
+        // What changes from here on is asked once more.
+        let _ = line.desk.take_anew();
+        let asked = match &self.known {
+            Some((speaker, _)) => {
+                let person = speaker.person.clone();
+                self.look_up(&person, line, shared).await.map(|speaker| drop(self.learn(speaker, line, shared)))
+            }
+            None => ask(shared, line, shared.gate.reader(self.channel)).await,
         };
+        match asked {
+            // Rooms go on without the store, on what was known.
+            Ok(()) | Err(Denied::Unavailable) => Ok(()),
+            Err(denied) => Err(denied),
+        }
+    }
+
+    async fn look_up<T>(&self, person: &Person, line: &mut Line<T>, shared: &Shared) -> Result<Arc<Speaker>, Denied>
+    where
+        T: AsyncRead + AsyncWrite + Unpin,
+    {
+        let asked = shared.gate.speaker(self.channel, person.clone(), self.address);
+        ask(shared, line, asked).await.map(Arc::new)
+    }
+
+    /// Goes on by what was looked up; who is something else than before is told so.
+    fn learn<T>(&mut self, speaker: Arc<Speaker>, line: &Line<T>, shared: &Arc<Shared>) -> Arc<Speaker> {
+        let was = self.known.as_ref().map(|(before, _)| before.person.role);
+        if was != Some(speaker.person.role) {
+            line.desk.set_role(speaker.person.role);
+            line.desk.send(&Said::You { you: &speaker.person }.json());
+            if line.desk.moderates() {
+                tokio::spawn(moderation::show_queues(shared.clone(), self.channel, line.desk.clone()));
+            }
+        }
         self.known = Some((speaker.clone(), Instant::now()));
-        Some(Ok(speaker))
+        speaker
+    }
+}
+
+/// Asks the rest of the server, while what the room says goes on leaving. Of a whole room that asks at once, some wait
+/// for others.
+async fn ask<T, A>(shared: &Shared, line: &mut Line<T>, answer: Answer<'_, Result<A, Denied>>) -> Result<A, Denied>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    let asked = async {
+        // It is never closed.
+        let _turn = shared.asking.acquire().await;
+        answer.await
+    };
+    tokio::select! {
+        answer = asked => answer,
+        // What ends the line is found again by whoever reads it next.
+        _ = poll_fn(|cx| line.poll_out(cx)) => Err(Denied::Unavailable),
     }
 }

@@ -3,8 +3,8 @@
 use std::{
     collections::VecDeque,
     sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        Arc, OnceLock,
+        atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering::Relaxed},
     },
     task::Waker,
 };
@@ -13,7 +13,10 @@ use bytes::Bytes;
 use futures::task::AtomicWaker;
 use parking_lot::Mutex;
 
+use weir_identity::AccountId;
+
 use super::frame;
+use crate::room::{Person, Role};
 
 /// Most bytes that wait for one connection, beside what its room writes for all.
 pub(crate) const WAITING_BYTES_MAX: usize = 4 << 20;
@@ -27,7 +30,20 @@ pub(crate) struct Desk {
     frames: Mutex<VecDeque<Bytes>>,
     bytes: AtomicUsize,
     unanswered: AtomicUsize,
+    /// Whose it is; nobody's who only reads.
+    whose: OnceLock<AccountId>,
+    /// Whether they keep order, and hear what waits for those who do.
+    moderates: AtomicBool,
+    /// Whether what is known of them must be asked anew.
+    anew: AtomicU8,
 }
+
+/// What is known still counts.
+const KNOWN: u8 = 0;
+/// It is asked anew before they do something.
+const STALE: u8 = 1;
+/// It is asked anew at once.
+const CHANGED: u8 = 2;
 
 impl Desk {
     /// Puts a JSON object there.
@@ -66,6 +82,50 @@ impl Desk {
     #[must_use]
     pub(crate) fn may_ask(&self) -> bool {
         self.unanswered.load(Relaxed) < UNANSWERED_MAX
+    }
+
+    /// Says whose it is.
+    pub(crate) fn belongs_to(&self, person: &Person) {
+        // Whoever sits there stays the same.
+        let _ = self.whose.set(person.id);
+        self.set_role(person.role);
+    }
+
+    /// Says what they are in the room.
+    pub(crate) fn set_role(&self, role: Role) {
+        self.moderates.store(role >= Role::Moderator, Relaxed);
+    }
+
+    /// Whose it is.
+    #[must_use]
+    pub(crate) fn whose(&self) -> Option<AccountId> {
+        self.whose.get().copied()
+    }
+
+    /// Whether they keep order.
+    #[must_use]
+    pub(crate) fn moderates(&self) -> bool {
+        self.moderates.load(Relaxed)
+    }
+
+    /// Has what is known of them asked anew: at once, or before they do something.
+    pub(crate) fn ask_anew(&self, at_once: bool) {
+        self.anew.fetch_max(if at_once { CHANGED } else { STALE }, Relaxed);
+        if at_once {
+            self.wake();
+        }
+    }
+
+    /// Whether what is known must be asked anew, which is then up to whoever asks this.
+    #[must_use]
+    pub(crate) fn take_anew(&self) -> bool {
+        self.anew.load(Relaxed) != KNOWN && self.anew.swap(KNOWN, Relaxed) != KNOWN
+    }
+
+    /// Whether it must be asked at once.
+    #[must_use]
+    pub(crate) fn is_changed(&self) -> bool {
+        self.anew.load(Relaxed) == CHANGED
     }
 
     /// Whom to wake.

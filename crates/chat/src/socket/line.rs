@@ -34,6 +34,8 @@ pub(super) enum Turn {
     RoomOver,
     /// The client is gone.
     Gone,
+    /// What is known of them has changed.
+    Changed,
 }
 
 /// The line.
@@ -68,6 +70,9 @@ impl<T: AsyncRead + AsyncWrite + Unpin> Line<T> {
     pub(super) fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<Turn> {
         if let Poll::Ready(turn) = self.poll_out(cx) {
             return Poll::Ready(turn);
+        }
+        if self.desk.is_changed() {
+            return Poll::Ready(Turn::Changed);
         }
         if !self.desk.may_ask() {
             return Poll::Pending;

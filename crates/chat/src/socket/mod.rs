@@ -29,25 +29,39 @@ use axum::{
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use jiff::Timestamp;
 use metrics::{Counter, Gauge, counter, describe_counter, describe_gauge, gauge};
 use ractor::{ActorCell, SpawnErr};
+use tokio::{
+    sync::{Semaphore, oneshot},
+    task::spawn_blocking,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::debug;
 use tungstenite::handshake::derive_accept_key;
-use weir_identity::{AccountId, ChannelId, ChannelName};
+use weir_identity::{AccountId, ChannelId, ChannelName, site::is_page_of};
 
 use self::limits::{Addresses, Bounds, TooMany};
 use crate::{
     config::Config,
     fabric::{Fabric, Signal},
-    filter::list::Current,
+    filter::{Filter, Word, list::Current},
     gate::Gate,
-    room::{Event, log::Terms, rules::Sentence},
+    room::{
+        ClientId, Event, MessageId, Person,
+        actor::Msg,
+        event::{Message, Reply},
+        log::Terms,
+        rules::Sentence,
+    },
     rooms::Rooms,
 };
 
 /// How long connections may take to hear that the server stops.
 const DRAIN_MAX: Duration = Duration::from_secs(6);
+
+/// Connections that ask the gate anew at once: a room of thousands does when its channel is closed.
+const ASKING_MAX: usize = 64;
 
 /// Whom a request comes from, seen through proxies that are trusted: an extension of every request.
 #[derive(Debug, Clone, Copy)]
@@ -62,6 +76,8 @@ struct Shared {
     addresses: Arc<Addresses>,
     stop: CancellationToken,
     tasks: TaskTracker,
+    /// Places for those who ask the gate anew.
+    asking: Semaphore,
     slow: Counter,
     open: Gauge,
 }
@@ -93,13 +109,14 @@ impl Chat {
             joins: config.limits_rates().then_some(config.joins_per_address),
         });
         Self(Arc::new(Shared {
+            rooms: Rooms::new(fabric.clone(), config.clone(), gate.clone(), words),
             gate,
-            rooms: Rooms::new(fabric.clone(), config.clone(), words),
             fabric,
             config,
             addresses,
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
+            asking: Semaphore::new(ASKING_MAX),
             slow: counter!("weir_chat_slow_total"),
             open: gauge!("weir_chat_connections"),
         }))
@@ -133,6 +150,62 @@ impl Chat {
             }
             None => fabric.signal(channel, Signal::Sentence { account, sentence: None }),
         }
+    }
+
+    /// What is known of who is in a room has changed: everybody, or one account, is asked anew, on every node. Whoever
+    /// may no longer be there goes when it is asked `at_once`.
+    pub fn rights_changed(&self, channel: ChannelId, account: Option<AccountId>, at_once: bool) {
+        self.0.fabric.signal(channel, Signal::Anew { account, at_once });
+    }
+
+    /// What is known of an account has changed: it is asked anew wherever it is on this node, at once.
+    pub fn account_changed(&self, account: AccountId) {
+        self.0.rooms.ask_anew(account);
+    }
+
+    /// Queues of a channel's moderators have changed; they are told so, on every node.
+    pub fn queues_changed(&self, channel: ChannelId, held: Option<u64>, reported: Option<u64>) {
+        self.0.fabric.signal(channel, Signal::Queues { held, reported });
+    }
+
+    /// A channel has other words of its own: its rooms read them, on every node.
+    pub fn words_changed(&self, channel: ChannelId, version: u32) {
+        self.0.fabric.signal(channel, Signal::Words { version });
+    }
+
+    /// Whether words can be looked for.
+    ///
+    /// # Errors
+    /// Why not, in words.
+    pub async fn check_words(words: Vec<Word>) -> Result<(), String> {
+        let made = spawn_blocking(move || Filter::new(&words).map(drop)).await;
+        made.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+    }
+
+    /// Says something in somebody's name that a moderator allowed, once for each `once` of that person. False when it
+    /// could not be said.
+    pub async fn allow(
+        &self,
+        channel: ChannelId,
+        user: Person,
+        text: String,
+        reply_to: Option<Reply>,
+        once: ClientId,
+    ) -> bool {
+        let Some(guest) = self.0.rooms.enter(channel).await else { return false };
+        let now = Timestamp::now();
+        let at = Timestamp::from_millisecond(now.as_millisecond()).unwrap_or(now);
+        let message = Message { id: MessageId::new(), user, text, at, reply_to, deleted: false };
+        let (done, said) = oneshot::channel();
+        guest.room.actor.cast(Msg::Allow { message, once, done }).is_ok() && said.await.unwrap_or(false)
+    }
+
+    /// A message that stands in a room, if it was said lately.
+    pub async fn message(&self, channel: ChannelId, id: MessageId) -> Option<Message> {
+        let guest = self.0.rooms.enter(channel).await?;
+        let (reply, found) = oneshot::channel();
+        guest.room.actor.cast(Msg::Find(id, reply)).ok()?;
+        found.await.ok()?
     }
 
     /// Connections that are open.
@@ -248,7 +321,8 @@ fn accept_key(request: &Request) -> Result<HeaderValue, Refused> {
 }
 
 /// Whether a page of that origin may open a room: one of ours, or one that is allowed. Programs that are no browsers
-/// send none.
+/// send none. What else browsers say of a page is not asked: nothing here counts on a cookie, and `Origin` always comes
+/// with a handshake.
 fn may_open(headers: &HeaderMap, origins: &[String]) -> bool {
     let Some(origin) = headers.get(header::ORIGIN) else { return true };
     let Ok(origin) = origin.to_str() else { return false };
@@ -256,11 +330,5 @@ fn may_open(headers: &HeaderMap, origins: &[String]) -> bool {
         return true;
     }
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let (theirs, port) = match (origin.strip_prefix("https://"), origin.strip_prefix("http://")) {
-        (Some(theirs), _) => (theirs, ":443"),
-        (_, Some(theirs)) => (theirs, ":80"),
-        _ => return false,
-    };
-    let bare = |authority: &str| authority.strip_suffix(port).unwrap_or(authority).to_ascii_lowercase();
-    !host.is_empty() && bare(theirs) == bare(host)
+    is_page_of(origin, host)
 }

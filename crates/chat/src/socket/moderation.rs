@@ -5,14 +5,21 @@ use std::{sync::Arc, time::Duration};
 use ractor::ActorRef;
 use weir_identity::{AccountId, ChannelId};
 
-use super::{Shared, desk::Asked};
+use super::{
+    Shared,
+    desk::{Asked, Desk},
+};
 use crate::{
-    gate::{Deed, Denied, Verdict},
+    fabric::Signal,
+    gate::{Deed, Denied, Queues, Verdict},
     room::{
         actor::Msg,
         rules::{Refusal, Speaker},
     },
-    wire::{Request, outbound::refusal},
+    wire::{
+        Request,
+        outbound::{Said, refusal},
+    },
 };
 
 /// Longest timeout, in seconds: two weeks.
@@ -42,11 +49,12 @@ async fn decide(
     request: Request,
 ) -> Result<(), (&'static str, String)> {
     let by = speaker.person.id;
-    let ban = |account, lasts, reason: String| Verdict {
+    let ban = |account, lasts, address, reason: String| Verdict {
         channel,
         account,
         by,
         lasts,
+        address,
         reason: reason.chars().filter(|c| !c.is_control()).take(REASON_CHARS_MAX).collect(),
     };
     let verdict = match request {
@@ -57,19 +65,35 @@ async fn decide(
         }
         Request::Unban { user } => {
             shared.gate.unban(channel, user, by).await.map_err(why)?;
+            // Others who were held back with them may write again.
+            shared.fabric.signal(channel, Signal::Anew { account: None, at_once: false });
             return tell(room, Msg::Sentence { account: user, sentence: None });
         }
         Request::Timeout { seconds, .. } if seconds == 0 || seconds > TIMEOUT_SECONDS_MAX => {
             return Err(("bad_frame", format!("a timeout lasts 1 to {TIMEOUT_SECONDS_MAX} seconds")));
         }
-        Request::Timeout { user, seconds, reason } => ban(user, Some(Duration::from_secs(seconds.into())), reason),
-        Request::Ban { user, reason } => ban(user, None, reason),
+        Request::Timeout { user, seconds, reason } => {
+            ban(user, Some(Duration::from_secs(seconds.into())), false, reason)
+        }
+        Request::Ban { user, reason, address } => ban(user, None, address, reason),
         _ => return Err(("bad_frame", "this is done elsewhere".into())),
     };
-    let account = verdict.account;
+    let (account, address) = (verdict.account, verdict.address);
     below(shared, channel, speaker, account).await?;
     let sentence = shared.gate.ban(verdict).await.map_err(why)?;
+    if address {
+        shared.fabric.signal(channel, Signal::Anew { account: None, at_once: false });
+    }
     tell(room, Msg::Clear { asked: None, by, user: Some(account), sentence: Some(sentence) })
+}
+
+/// Tells a moderator who comes what waits for them.
+pub(super) async fn show_queues(shared: Arc<Shared>, channel: ChannelId, desk: Arc<Desk>) {
+    // Whoever is not told now is told of the next change.
+    if let Ok(Some(Queues { held, reported })) = shared.gate.queues(channel).await {
+        desk.send(&Said::Held { count: held }.json());
+        desk.send(&Said::Reported { count: reported }.json());
+    }
 }
 
 /// Goes on if `account` is one whom `speaker` may hold back.

@@ -1,5 +1,7 @@
 //! Clients in a room, over pipes in memory.
 
+mod moderation;
+
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
@@ -14,7 +16,7 @@ use tokio::{
 use super::{connection::carry, *};
 use crate::{
     fabric::Local,
-    gate::{Admission, Answer, Deed, Denied, Verdict, until},
+    gate::{Admission, Answer, Deed, Denied, Held, OwnWords, Queues, Verdict, Waiting, until},
     room::{
         Person, Role,
         rules::{Sentence, Speaker},
@@ -26,6 +28,19 @@ use crate::{
 struct Names {
     sentences: Mutex<HashMap<AccountId, Sentence>>,
     deeds: Mutex<Vec<&'static str>>,
+    /// What somebody is, where that has changed.
+    roles: Mutex<HashMap<AccountId, Role>>,
+    /// Whether only moderators may be there.
+    closed: Mutex<bool>,
+    /// Whether it keeps nothing.
+    away: Mutex<bool>,
+    /// What waits; three fit.
+    held: Mutex<Vec<String>>,
+    words: Mutex<OwnWords>,
+    /// Who spoke from where.
+    spoke: Mutex<HashMap<AccountId, IpAddr>>,
+    /// Where somebody is banned.
+    addresses: Mutex<HashMap<AccountId, IpAddr>>,
 }
 
 fn person(token: &str) -> Person {
@@ -69,8 +84,42 @@ impl Gate for Names {
         })
     }
 
-    fn speaker(&self, _: ChannelId, person: Person) -> Answer<'_, Result<Speaker, Denied>> {
-        ready(Ok(self.known(person)))
+    fn speaker(&self, _: ChannelId, person: Person, address: IpAddr) -> Answer<'_, Result<Speaker, Denied>> {
+        let role = self.roles.lock().get(&person.id).copied().unwrap_or(person.role);
+        let mut speaker = self.known(Person { role, ..person });
+        if self.addresses.lock().values().any(|banned| *banned == address) && role < Role::Vip {
+            speaker.sentence = Some(Sentence { until: None });
+        }
+        ready(if *self.closed.lock() && role < Role::Moderator { Err(Denied::Forbidden) } else { Ok(speaker) })
+    }
+
+    fn reader(&self, _: ChannelId) -> Answer<'_, Result<(), Denied>> {
+        ready(if *self.closed.lock() { Err(Denied::Forbidden) } else { Ok(()) })
+    }
+
+    fn spoke(&self, _: ChannelId, account: AccountId, address: IpAddr) {
+        self.spoke.lock().insert(account, address);
+    }
+
+    fn hold(&self, waiting: Waiting) -> Answer<'_, Result<Held, Denied>> {
+        let mut held = self.held.lock();
+        ready(match held.len() {
+            _ if *self.away.lock() => Err(Denied::Unavailable),
+            0..3 => {
+                held.push(waiting.text);
+                Ok(Held::Waits(held.len() as u64))
+            }
+            _ => Ok(Held::Full),
+        })
+    }
+
+    fn queues(&self, _: ChannelId) -> Answer<'_, Result<Option<Queues>, Denied>> {
+        ready(Ok(Some(Queues { held: self.held.lock().len() as u64, reported: 0 })))
+    }
+
+    fn words(&self, _: ChannelId, known: u32) -> Answer<'_, Result<Option<OwnWords>, Denied>> {
+        let words = self.words.lock();
+        ready(Ok((words.version != known).then(|| words.clone())))
     }
 
     fn role(&self, _: ChannelId, account: AccountId) -> Answer<'_, Result<Role, Denied>> {
@@ -81,11 +130,15 @@ impl Gate for Names {
     fn ban(&self, verdict: Verdict) -> Answer<'_, Result<Sentence, Denied>> {
         let sentence = Sentence { until: until(verdict.lasts, Timestamp::now()) };
         self.sentences.lock().insert(verdict.account, sentence);
+        if let Some(address) = self.spoke.lock().get(&verdict.account).filter(|_| verdict.address) {
+            self.addresses.lock().insert(verdict.account, *address);
+        }
         ready(Ok(sentence))
     }
 
     fn unban(&self, _: ChannelId, account: AccountId, _: AccountId) -> Answer<'_, Result<(), Denied>> {
         self.sentences.lock().remove(&account);
+        self.addresses.lock().remove(&account);
         ready(Ok(()))
     }
 
@@ -187,14 +240,15 @@ impl Client {
         Some((first, payload))
     }
 
-    /// The next text, pings and presence left out.
+    /// The next text, pings, presence and empty queues left out.
     async fn next(&mut self) -> Value {
         loop {
             let (first, payload) = self.frame().await.expect("the connection is there");
             match first {
                 0x81 => {
                     let said: Value = serde_json::from_slice(&payload).unwrap();
-                    if said["type"] != "presence" {
+                    let is_queue = ["held", "reported"].iter().any(|kind| said["type"] == *kind);
+                    if said["type"] != "presence" && !(is_queue && said["count"] == 0) {
                         return said;
                     }
                 }
@@ -579,7 +633,7 @@ fn pages_of_other_sites_may_not_open_rooms() {
     check(Some("http://weir.example"), "weir.example:80", true);
     check(Some("http://127.0.0.1:8080"), "127.0.0.1:8080", true);
     check(Some("https://friend.example"), "weir.example", true);
-    for origin in ["null", "https://evil.example", "https://weir.example.evil", "https://weir.example:8443", ""] {
+    for origin in ["null", "https://evil.example", "https://weir.example.evil", "http://weir.example@evil", ""] {
         check(Some(origin), "weir.example", false);
     }
     check(Some("https://"), "", false);

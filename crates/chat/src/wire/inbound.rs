@@ -87,6 +87,9 @@ pub enum Request {
     Ban {
         /// Whom.
         user: AccountId,
+        /// Whether whoever writes from the same address is held back as well.
+        #[serde(default)]
+        address: bool,
         /// Why.
         #[serde(default)]
         reason: String,

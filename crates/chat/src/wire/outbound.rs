@@ -77,6 +77,21 @@ pub enum Said<'a> {
         /// So many.
         count: u64,
     },
+    /// Messages wait for moderators. Only they hear it.
+    Held {
+        /// So many.
+        count: u64,
+    },
+    /// Messages were reported to moderators. Only they hear it.
+    Reported {
+        /// So many.
+        count: u64,
+    },
+    /// The client is something else in the room than before.
+    You {
+        /// This.
+        you: &'a Person,
+    },
     /// The room is another.
     Settings {
         /// So.
@@ -154,6 +169,8 @@ mod tests {
         let moved = Said::Epoch { epoch: "f", since: Some(7), offset: 9, alone: true };
         check(&moved, r#"{"type":"epoch","epoch":"f","since":7,"offset":9,"alone":true}"#);
         check(&Said::Presence { count: 3 }, r#"{"type":"presence","count":3}"#);
+        check(&Said::Held { count: 2 }, r#"{"type":"held","count":2}"#);
+        check(&Said::Reported { count: 0 }, r#"{"type":"reported","count":0}"#);
         check(&Said::Pong, r#"{"type":"pong"}"#);
         let refused = refusal(&Refusal::for_now("slow_mode", "Wait.", Duration::from_micros(2_500_100)), None);
         assert_eq!(refused, r#"{"type":"error","code":"slow_mode","text":"Wait.","retry_after":2.501}"#);

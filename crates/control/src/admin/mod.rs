@@ -15,6 +15,7 @@ use crate::{
     auth::{Auth, Refused},
     presence::Presence,
     problem::Problem,
+    rooms::Changed,
     store::Store,
 };
 
@@ -59,6 +60,7 @@ impl Operators {
         let now = crate::store_time(Timestamp::now());
         let account = self.change(name, |account| account.suspended_at = account.suspended_at.or(Some(now))).await?;
         self.auth.bar(account.id);
+        self.presence.rights_changed(Changed::Account(account.id));
         self.store.end_families(account.id, None).await?;
         let channels = self.store.channels_of(account.id).await?;
         let names: Vec<ChannelName> = channels.into_iter().map(|channel| channel.name).collect();
@@ -78,6 +80,7 @@ impl Operators {
     /// A problem: there is no such account, or the store's.
     pub async fn lift(&self, name: &ChannelName, deed: Deed) -> Result<(), Problem> {
         let account = self.change(name, |account| account.suspended_at = None).await?;
+        self.presence.rights_changed(Changed::Account(account.id));
         deed.target(name).also(Scope::Account(account.id)).note(&*self.store).await;
         Ok(())
     }

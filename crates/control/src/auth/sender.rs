@@ -5,11 +5,13 @@ use axum::{
     extract::FromRequestParts,
     http::{HeaderMap, StatusCode, header, request::Parts},
 };
+use weir_identity::site::is_page_of;
 
 use crate::problem::Problem;
 
 /// Who sent a request that no other site's page caused. An extractor: requests that another site caused are refused
-/// with status 403. For whatever a cookie or the browser's place in a network opens, the upgrade to a WebSocket included.
+/// with status 403. For whatever a cookie or the browser's place in a network opens. Rooms know pages by
+/// `Origin` alone, by the same comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sender {
     /// A page of this server, in a browser.
@@ -35,7 +37,7 @@ impl Sender {
         match (text("sec-fetch-site"), text(header::ORIGIN.as_str())) {
             (Some("same-origin" | "none"), _) => Ok(Self::Page),
             (Some(_), _) => Err(CrossSite),
-            (None, Some(origin)) if host.is_some_and(|host| is_of(origin, host)) => Ok(Self::Page),
+            (None, Some(origin)) if host.is_some_and(|host| is_page_of(origin, host)) => Ok(Self::Page),
             (None, Some(_)) => Err(CrossSite),
             (None, None) if headers.contains_key("sec-fetch-mode") => Ok(Self::Page),
             (None, None) => Ok(Self::Program),
@@ -60,27 +62,6 @@ impl From<CrossSite> for Problem {
             "Not done: {error}. If it was a page of this server, a proxy before it does not pass on the `Host` header."
         );
         Self::new(StatusCode::FORBIDDEN, "cross-site", "Not from another site", detail)
-    }
-}
-
-/// Whether a page of `origin` was loaded from `host`. A host without a port goes with any: proxies leave it out, and
-/// browsers give cookies to all ports alike.
-fn is_of(origin: &str, host: &str) -> bool {
-    let Some((scheme, page)) = origin.split_once("://") else { return false };
-    let default = match scheme {
-        "http" => "80",
-        "https" => "443",
-        _ => return false,
-    };
-    let ((page, page_port), (host, port)) = (split(page), split(host));
-    !page.is_empty() && page.eq_ignore_ascii_case(host) && port.is_none_or(|port| port == page_port.unwrap_or(default))
-}
-
-/// Host and port; brackets stay around an IPv6 address.
-fn split(authority: &str) -> (&str, Option<&str>) {
-    match authority.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (host, Some(port)),
-        _ => (authority, None),
     }
 }
 

@@ -35,6 +35,9 @@ statements! { Statements {
     remove_all: Write = "DELETE FROM bans WHERE channel = ?";
     with_address: Read = "SELECT account FROM bans_by_address WHERE channel = ? AND address = ?";
     point: Write = "INSERT INTO bans_by_address (channel, address, account) VALUES (?, ?, ?) USING TTL ?";
+    spoke: Write = "INSERT INTO spoke_from (channel, account, address, at) VALUES (?, ?, ?, ?)";
+    spoke_from: Read = "SELECT address FROM spoke_from WHERE channel = ? AND account = ?";
+    forget_speakers: Write = "DELETE FROM spoke_from WHERE channel = ?";
     unpoint_all: Write = "DELETE FROM bans_by_address WHERE channel = ?";
 } }
 
@@ -117,6 +120,20 @@ impl Bans for Cql {
         })
     }
 
+    fn spoke(&self, channel: ChannelId, account: AccountId, address: [u8; 32], at: Timestamp) -> Answer<'_, ()> {
+        Box::pin(async move {
+            let values = (channel.column(), account.column(), address.as_slice(), column::at(at));
+            self.put(&self.bans.spoke, values).await
+        })
+    }
+
+    fn spoke_from(&self, channel: ChannelId, account: AccountId) -> Answer<'_, Option<[u8; 32]>> {
+        Box::pin(async move {
+            let row: Option<(Vec<u8>,)> = self.one(&self.bans.spoke_from, (channel.column(), account.column())).await?;
+            row.map(|(address,)| column::hash(address)).transpose()
+        })
+    }
+
     fn bans_in(&self, channel: ChannelId, after: Option<AccountId>, limit: usize) -> Answer<'_, Vec<Ban>> {
         Box::pin(async move {
             let after = after.map_or(Uuid::nil(), Id::column);
@@ -140,6 +157,7 @@ impl Cql {
 
     /// Removes the bans of a channel that is gone. One that is written at this moment stays, and matters to nobody.
     pub(crate) async fn remove_bans_in(&self, channel: ChannelId) -> Result<(), Error> {
+        self.put(&self.bans.forget_speakers, (channel.column(),)).await?;
         self.put(&self.bans.unpoint_all, (channel.column(),)).await?;
         self.put(&self.bans.remove_all, (channel.column(),)).await
     }

@@ -24,6 +24,7 @@ use crate::{
     problem::Problem,
     rights::Right,
     roles::ChannelRole,
+    rooms::Changed,
     webhooks::Event,
 };
 
@@ -45,6 +46,10 @@ struct BanWanted {
     #[serde(default)]
     #[schema(max_length = 500, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     reason: String,
+    /// Whether whoever writes from the same address is held back as well, but for VIPs and moderators. The address is
+    /// the one that the account last wrote from in the channel's room; where none is known, only the account is banned.
+    #[serde(default)]
+    address: bool,
     /// Until when, RFC 3339; for good without it.
     #[schema(value_type = Option<String>, format = "date-time")]
     until: Option<Timestamp>,
@@ -57,6 +62,8 @@ struct BanView {
     username: Option<String>,
     /// Who decided; null when that account is gone.
     by: Option<String>,
+    /// Whether whoever writes from the same address is held back as well.
+    address: bool,
     /// Why.
     reason: String,
     /// When.
@@ -134,11 +141,18 @@ async fn ban(
     if role == Some(ChannelRole::Moderator) {
         right.at_least(Right::Owner)?;
     }
-    let ban = Ban { account: account.id, address: None, by: caller.0.sub, reason: wanted.reason, at, until };
+    let address = if wanted.address { api.store.spoke_from(channel.id, account.id).await? } else { None };
+    let ban = Ban { account: account.id, address, by: caller.0.sub, reason: wanted.reason, at, until };
+    let replaced = api.store.ban_of(channel.id, account.id).await?;
     api.store.ban(channel.id, ban.clone()).await?;
     api.presence.banned(channel.id, account.id, Some(&ban));
+    if ban.address.is_some() || replaced.is_some_and(|ban| ban.address.is_some()) {
+        api.presence.rights_changed(Changed::Addresses(channel.id));
+    }
     let until = until.map(|until| until.to_string());
-    let detail = json!({"account": account.name.as_str(), "reason": ban.reason, "until": until});
+    let detail = json!({
+        "account": account.name.as_str(), "reason": ban.reason, "until": until, "address": ban.address.is_some(),
+    });
     let deed = Deed::by(&caller, origin, "ban").on(&channel).also(Scope::Account(account.id));
     deed.detail(&detail).note(&*api.store).await;
     let said =
@@ -163,11 +177,15 @@ async fn lift(
     let (channel, right) = seen(&api, Some(&caller), &name).await?;
     right.at_least(Right::Moderator)?;
     let account = api.account_called(&username).await?;
+    let lifted = api.store.ban_of(channel.id, account.id).await?;
     if !api.store.unban(channel.id, account.id).await? {
         let detail = "This account is not banned from this channel.";
         return Err(Problem::new(StatusCode::NOT_FOUND, "ban-not-found", "No ban", detail));
     }
     api.presence.banned(channel.id, account.id, None);
+    if lifted.is_some_and(|ban| ban.address.is_some()) {
+        api.presence.rights_changed(Changed::Addresses(channel.id));
+    }
     let deed = Deed::by(&caller, origin, "unban").on(&channel).also(Scope::Account(account.id));
     deed.detail(&json!({"account": account.name.as_str()})).note(&*api.store).await;
     Ok(StatusCode::NO_CONTENT)
@@ -178,6 +196,7 @@ async fn view(api: &Api, ban: Ban) -> Result<BanView, Problem> {
     Ok(BanView {
         username: name(ban.account).await?,
         by: name(ban.by).await?,
+        address: ban.address.is_some(),
         reason: ban.reason,
         at: ban.at.to_string(),
         until: ban.until.map(|until| until.to_string()),

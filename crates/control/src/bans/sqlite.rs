@@ -1,9 +1,10 @@
 //! Bans in SQLite.
 
+use jiff::Timestamp;
 use rusqlite::{OptionalExtension, Row, params};
 use weir_identity::{AccountId, ChannelId};
 
-use super::{Ban, Bans};
+use super::{Ban, Bans, SPOKE_KEPT_FOR};
 use crate::{
     sqlite::{Sqlite, column},
     store::Answer,
@@ -55,6 +56,26 @@ impl Bans for Sqlite {
                  ORDER BY until_ms IS NOT NULL, until_ms DESC LIMIT 1"
             ))?;
             Ok(query.query_row(params![channel.to_string(), address], ban).optional()?)
+        })
+    }
+
+    fn spoke(&self, channel: ChannelId, account: AccountId, address: [u8; 32], at: Timestamp) -> Answer<'_, ()> {
+        self.write(move |db| {
+            db.execute("DELETE FROM spoke_from WHERE at_ms <= ?1", [(at - SPOKE_KEPT_FOR).as_millisecond()])?;
+            db.execute(
+                "INSERT INTO spoke_from (channel, account, address, at_ms)
+                 SELECT id, ?2, ?3, ?4 FROM channels WHERE id = ?1
+                 ON CONFLICT (channel, account) DO UPDATE SET address = excluded.address, at_ms = excluded.at_ms",
+                params![channel.to_string(), account.to_string(), address, at.as_millisecond()],
+            )?;
+            Ok(())
+        })
+    }
+
+    fn spoke_from(&self, channel: ChannelId, account: AccountId) -> Answer<'_, Option<[u8; 32]>> {
+        self.read(move |db| {
+            let mut query = db.prepare_cached("SELECT address FROM spoke_from WHERE channel = ?1 AND account = ?2")?;
+            Ok(query.query_row([channel.to_string(), account.to_string()], |row| row.get(0)).optional()?)
         })
     }
 

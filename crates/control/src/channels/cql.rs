@@ -315,6 +315,9 @@ impl Cql {
             self.remove_roles_in(channel).await?;
             self.remove_bans_in(channel).await?;
             self.remove_hooks_in(channel).await?;
+            self.remove_held_in(channel).await?;
+            self.remove_reports_in(channel).await?;
+            self.remove_words_of(channel).await?;
             self.remove_messages_in(channel).await?;
             self.remove_followers_of(channel).await?;
             self.remove_vods_in(channel).await?;

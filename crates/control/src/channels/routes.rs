@@ -25,6 +25,7 @@ use crate::{
     precondition::{self, Version},
     problem::Problem,
     rights::Right,
+    rooms::Changed,
 };
 
 /// Items of a page without `limit`.
@@ -193,6 +194,7 @@ async fn change(
     let changed = Channel { version: changed.version + 1, ..changed };
     if changed.visibility != channel.visibility {
         api.presence.visibility_changed(&changed.name, changed.visibility);
+        api.presence.rights_changed(Changed::Channel(changed.id));
     }
     let detail = serde_json::json!({
         "title": changed.title, "visibility": changed.visibility.as_str(), "record": changed.record,

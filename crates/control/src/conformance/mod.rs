@@ -4,6 +4,7 @@ mod accounts;
 mod devices;
 mod follows;
 mod messages;
+mod moderation;
 mod requests;
 mod rights;
 mod vods;
@@ -43,6 +44,7 @@ pub(crate) async fn all(store: &dyn Store) {
     messages::all(store).await;
     vods::all(store).await;
     webhooks::all(store).await;
+    moderation::all(store).await;
 }
 
 fn name(text: &str) -> ChannelName {

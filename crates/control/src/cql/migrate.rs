@@ -49,6 +49,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
     Migration { name: "begin", statements: include_str!("0001_begin.cql"), readable_from: 1 },
     Migration { name: "webhooks", statements: include_str!("0002_webhooks.cql"), readable_from: 1 },
     Migration { name: "messages", statements: include_str!("0003_messages.cql"), readable_from: 1 },
+    Migration { name: "moderation", statements: include_str!("0004_moderation.cql"), readable_from: 1 },
     Migration { name: "community", statements: include_str!("0005_community.cql"), readable_from: 1 },
     Migration { name: "vods", statements: include_str!("0006_vods.cql"), readable_from: 1 },
 ];

@@ -9,6 +9,8 @@ pub enum Class {
     Register,
     /// Logs in, with a password or through a provider, or renews a login.
     Login,
+    /// Reports a message of a room.
+    Report,
     /// Changes something.
     Write,
     /// Asks for something.
@@ -17,7 +19,7 @@ pub enum Class {
 
 impl Class {
     /// All there are.
-    pub const ALL: [Self; 4] = [Self::Register, Self::Login, Self::Write, Self::Read];
+    pub const ALL: [Self; 5] = [Self::Register, Self::Login, Self::Report, Self::Write, Self::Read];
 
     /// The class of a request by its path below the server's root.
     #[must_use]
@@ -29,6 +31,9 @@ impl Class {
                 "/api/v1/auth/providers" => Self::Read,
                 _ => Self::Login,
             };
+        }
+        if *method == Method::POST && path.starts_with("/api/v1/channels/") && path.ends_with("/reports") {
+            return Self::Report;
         }
         match *method {
             Method::GET | Method::HEAD | Method::OPTIONS => Self::Read,
@@ -42,6 +47,7 @@ impl Class {
         match self {
             Self::Register => "register",
             Self::Login => "login",
+            Self::Report => "report",
             Self::Write => "write",
             Self::Read => "read",
         }
@@ -69,6 +75,8 @@ mod tests {
         check(Method::GET, "/api/v1/auth/providers", Class::Read);
         check(Method::GET, "/api/v1/channels", Class::Read);
         check(Method::HEAD, "/api/v1/channels", Class::Read);
+        check(Method::POST, "/api/v1/channels/anna/reports", Class::Report);
+        check(Method::GET, "/api/v1/channels/anna/reports", Class::Read);
         check(Method::POST, "/api/v1/me/keys", Class::Write);
         check(Method::DELETE, "/api/v1/me", Class::Write);
     }

@@ -16,6 +16,8 @@ pub struct Config {
     pub registrations_per_minute: u32,
     /// Logins, renewals and logouts a minute from one address, right or wrong.
     pub logins_per_minute: u32,
+    /// Messages of rooms that one account may report in a minute.
+    pub reports_per_minute: u32,
     /// Requests a minute of one account that change something.
     pub writes_per_minute: u32,
     /// Requests a minute of one account that only ask.
@@ -41,6 +43,7 @@ impl Default for Config {
         Self {
             registrations_per_minute: 30,
             logins_per_minute: 600,
+            reports_per_minute: 20,
             writes_per_minute: 600,
             reads_per_minute: 6_000,
             anonymous_per_minute: 60_000,
@@ -71,6 +74,7 @@ impl Config {
         match class {
             Class::Register => self.registrations_per_minute,
             Class::Login => self.logins_per_minute,
+            Class::Report => self.reports_per_minute,
             Class::Write => self.writes_per_minute,
             Class::Read => self.reads_per_minute,
         }

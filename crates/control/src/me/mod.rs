@@ -22,6 +22,7 @@ use crate::{
     json::Body,
     precondition::{self, Version},
     problem::Problem,
+    rooms::Changed,
     store::Store,
 };
 
@@ -139,10 +140,11 @@ async fn remove(
 ) -> Result<StatusCode, Problem> {
     let account = account(&*api.store, &caller).await?;
     prove(&api, &account, origin, proof.password).await?;
-    for channel in api.store.channels_of(account.id).await? {
-        api.presence.end(&channel.name);
-    }
+    let channels = api.store.channels_of(account.id).await?;
+    channels.iter().for_each(|channel| api.presence.end(&channel.name));
     api.store.delete_account(account.id).await?;
+    channels.iter().for_each(|channel| api.presence.rights_changed(Changed::Channel(channel.id)));
+    api.presence.rights_changed(Changed::Account(account.id));
     Ok(StatusCode::NO_CONTENT)
 }
 

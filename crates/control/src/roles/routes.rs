@@ -22,6 +22,7 @@ use crate::{
     json::Body,
     problem::Problem,
     rights::Right,
+    rooms::Changed,
 };
 
 pub(crate) fn router() -> Router<Api> {
@@ -151,6 +152,7 @@ async fn give(
         }
         other => other.into(),
     })?;
+    api.presence.rights_changed(Changed::Role(channel.id, account.id));
     let detail = serde_json::json!({"account": account.name.as_str(), "role": role.as_str()});
     let deed = Deed::by(&caller, origin, "role.give").on(&channel).also(Scope::Account(account.id));
     deed.detail(&detail).note(&*api.store).await;
@@ -178,6 +180,7 @@ async fn take(
     if !api.store.take_role(channel.id, account.id).await? {
         return Err(no_role());
     }
+    api.presence.rights_changed(Changed::Role(channel.id, account.id));
     let detail = serde_json::json!({"account": account.name.as_str()});
     let deed = Deed::by(&caller, origin, "role.take").on(&channel).also(Scope::Account(account.id));
     deed.detail(&detail).note(&*api.store).await;

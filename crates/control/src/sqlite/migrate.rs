@@ -13,6 +13,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("accounts", include_str!("0002_accounts.sql")),
     ("webhooks", include_str!("0003_webhooks.sql")),
     ("messages", include_str!("0004_messages.sql")),
+    ("moderation", include_str!("0005_moderation.sql")),
     ("community", include_str!("0006_community.sql")),
     ("vods", include_str!("0007_vods.sql")),
 ];

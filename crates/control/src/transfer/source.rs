@@ -9,9 +9,9 @@ use uuid::Uuid;
 use weir_identity::MessageId;
 
 use crate::{
-    audit,
+    audit, bans,
     error::Error,
-    follows, messages,
+    follows, held, messages, reports,
     sqlite::{self, worker::Worker},
     webhooks,
 };
@@ -94,6 +94,19 @@ pub(super) const SOURCES: &[Table] = &[
         becomes: emote,
     },
     Table { name: "bans", columns: "channel, account, address, by_account, reason, at_ms, until_ms", becomes: ban },
+    Table {
+        name: "held",
+        columns: "channel, id, author, author_name, text, reply_to, at_ms, free_at_ms",
+        becomes: held,
+    },
+    Table {
+        name: "reported",
+        columns: "channel, message, author, author_name, text, said_at_ms, at_ms, settled",
+        becomes: reported,
+    },
+    Table { name: "reports", columns: "channel, message, by_account, reason, at_ms", becomes: report },
+    Table { name: "words", columns: "channel, version, list", becomes: word_list },
+    Table { name: "spoke_from", columns: "channel, account, address, at_ms", becomes: spoke_from },
     Table { name: "follows", columns: "channel, account, since_ms", becomes: follow },
     Table {
         name: "families",
@@ -345,6 +358,46 @@ fn ban(row: &Row<'_>, began_ms: i64) -> Becomes {
         written.push(Written { table: "bans_by_address", values: vec![channel, address, account], lives_s });
     }
     Ok(written)
+}
+
+fn held(row: &Row<'_>, began_ms: i64) -> Becomes {
+    let end = row.get::<_, i64>(7)? + held::KEPT_FOR.as_secs() * 1_000;
+    let Some(lives_s) = lives(Some(end), began_ms) else { return Ok(Vec::new()) };
+    let mut values = vec![uuid(row, 1)?, uuid(row, 2)?, uuid(row, 3)?];
+    for column in 4..=6 {
+        values.push(text(row, column)?);
+    }
+    values.extend([time(row, 7)?, time(row, 8)?]);
+    Ok(vec![Written { table: "held", values, lives_s }])
+}
+
+fn reported(row: &Row<'_>, began_ms: i64) -> Becomes {
+    let end = row.get::<_, i64>(7)? + reports::KEPT_FOR.as_secs() * 1_000;
+    let Some(lives_s) = lives(Some(end), began_ms) else { return Ok(Vec::new()) };
+    let (channel, message, at) = (uuid(row, 1)?, uuid(row, 2)?, time(row, 7)?);
+    if row.get(8)? {
+        return Ok(vec![Written { table: "settled_reports", values: vec![channel, message, at], lives_s }]);
+    }
+    let values = vec![channel, message, uuid(row, 3)?, text(row, 4)?, text(row, 5)?, time(row, 6)?, at];
+    Ok(vec![Written { table: "reported", values, lives_s }])
+}
+
+fn report(row: &Row<'_>, began_ms: i64) -> Becomes {
+    let end = row.get::<_, i64>(5)? + reports::KEPT_FOR.as_secs() * 1_000;
+    let Some(lives_s) = lives(Some(end), began_ms) else { return Ok(Vec::new()) };
+    let values = vec![uuid(row, 1)?, uuid(row, 2)?, uuid(row, 3)?, text(row, 4)?, time(row, 5)?];
+    Ok(vec![Written { table: "reports", values, lives_s }])
+}
+
+fn word_list(row: &Row<'_>, _: i64) -> Becomes {
+    Ok(vec![for_good("words", vec![uuid(row, 1)?, int(row, 2)?, text(row, 3)?])])
+}
+
+fn spoke_from(row: &Row<'_>, began_ms: i64) -> Becomes {
+    let end = row.get::<_, i64>(4)? + bans::SPOKE_KEPT_FOR.as_secs() * 1_000;
+    let Some(lives_s) = lives(Some(end), began_ms) else { return Ok(Vec::new()) };
+    let values = vec![uuid(row, 1)?, uuid(row, 2)?, blob(row, 3)?, time(row, 4)?];
+    Ok(vec![Written { table: "spoke_from", values, lives_s }])
 }
 
 fn follow(row: &Row<'_>, _: i64) -> Becomes {

@@ -91,6 +91,17 @@ pub(super) const TARGETS: &[Table] = &[
         key: 2,
         repeats: false,
     },
+    Table {
+        name: "held",
+        columns: &["channel", "id", "author", "author_name", "text", "reply_to", "at", "free_at"],
+        key: 2,
+        repeats: false,
+    },
+    table("reported", &["channel", "message", "author", "author_name", "text", "said_at", "at"]),
+    table("settled_reports", &["channel", "message", "at"]),
+    table("reports", &["channel", "message", "by_account", "reason", "at"]),
+    table("words", &["channel", "version", "list"]),
+    table("spoke_from", &["channel", "account", "address", "at"]),
     table("bans_by_address", &["channel", "address", "account"]),
     Table {
         name: "families",

@@ -4,10 +4,13 @@ use std::slice::from_ref;
 
 use jiff::{Timestamp, ToSpan};
 use weir_identity::{
-    AccountId, AuditId, ChannelId, ChannelName, DeliveryId, FamilyId, HookId, KeyId, KeySecret, MessageId, NodeId, StreamKey,
+    AccountId, AuditId, ChannelId, ChannelName, DeliveryId, FamilyId, HookId, KeyId, KeySecret, MessageId, NodeId,
+    StreamKey,
 };
 
 use super::{Progress, source, sqlite_to_cql};
+use weir_identity::{HeldId, MessageId};
+
 use crate::{
     accounts::{Account, Accounts, Cost, PasswordHash, Role},
     audit::{Actor, Audit, Entry, Scope},
@@ -17,9 +20,11 @@ use crate::{
     error::Error,
     families::{Exchange, Families, Family, Rotation},
     follows::Follows,
+    held::{Held, HeldMessages},
     keys::{Key, Keys},
     messages::{self, Message, Messages, Note, Wanted},
     oidc_identities::{OidcIdentities, OidcIdentity},
+    reports::{self, Report, Reported, Reports},
     roles::{ChannelRole, Given, Roles},
     sessions::{End, Session, Sessions},
     signing::{SigningKey, SigningKeys},
@@ -27,6 +32,7 @@ use crate::{
     store::{Config, Installation, Store},
     vods::{Finish, State, Vod, Vods},
     webhooks::{Delivery, Event, Hook, Outcome, Webhooks, Whose},
+    words::{Action, Word, WordList, WordLists},
 };
 
 const PEOPLE: usize = 300;
@@ -56,6 +62,18 @@ struct Known {
     publishes: Vec<Session>,
     messages: Vec<Message>,
     vods: [Vod; 2],
+}
+
+/// A message that waits, and one that was reported.
+fn waiting(author: &Account) -> (Held, Reported) {
+    let (id, author, author_name, text) = (HeldId::new(), author.id, author.name.clone(), "안녕".to_owned());
+    let held = Held { id, author, author_name: author_name.clone(), text: text.clone(), reply_to: None, at: now() };
+    let message = reports::Message { id: MessageId::new(), author, author_name, text, at: now() };
+    (held, Reported { message, reports: vec![Report { by: author, reason: "spam".into(), at: now() }] })
+}
+
+fn words() -> WordList {
+    WordList { version: 0, words: vec![Word { word: "나쁜".into(), action: Action::Hold }] }
 }
 
 async fn grow(store: &Sqlite) -> Known {
@@ -110,6 +128,18 @@ async fn grow(store: &Sqlite) -> Known {
     store.ban(channels[0].id, ban.clone()).await.unwrap();
     let ended = Ban { account: AccountId::new(), until: Some(now() - 1.hour()), ..ban.clone() };
     store.ban(channels[0].id, ended).await.unwrap();
+    let (held, reported) = waiting(berta);
+    store.hold(channels[0].id, held).await.unwrap();
+    for settled in [false, true] {
+        let message = reports::Message { id: MessageId::new(), ..reported.message.clone() };
+        store.report(channels[0].id, message.clone(), reported.reports[0].clone()).await.unwrap();
+        assert_eq!(store.settle(channels[0].id, message.id).await.unwrap() && settled, settled);
+        if !settled {
+            store.report(channels[0].id, reported.message.clone(), reported.reports[0].clone()).await.unwrap();
+        }
+    }
+    store.set_words(channels[0].id, words()).await.unwrap();
+    store.spoke(channels[0].id, berta.id, [4; 32], now()).await.unwrap();
     let signs = SigningKey { generation: 4, kid: "k4".into(), seed: vec![7; 60], created_at: now() };
     store.add_signing_key(signs).await.unwrap();
     let hook = Hook {
@@ -165,7 +195,21 @@ async fn grow(store: &Sqlite) -> Known {
     }
     let log = store.audit(Scope::Installation, None, usize::MAX).await.unwrap();
     let publishes = store.sessions_of(&name(0), 9_999).await.unwrap();
-    Known { secret, accounts, channels, stream_keys, family, identity, ban, hook, delivery, log, publishes, messages, vods }
+    Known {
+        secret,
+        accounts,
+        channels,
+        stream_keys,
+        family,
+        identity,
+        ban,
+        hook,
+        delivery,
+        log,
+        publishes,
+        messages,
+        vods,
+    }
 }
 
 /// What two say in a room: one message was taken back, what the second said long ago was cleared, the last is pinned.
@@ -259,6 +303,12 @@ async fn everything_arrives_though_the_move_is_cut_short() {
     assert_eq!((room.settings.as_deref(), room.pinned.as_ref()), (Some("{}"), known.messages.first()));
     let by_berta = store.messages(channel, said(Some(known.accounts[1].id))).await.unwrap();
     assert_eq!(by_berta.messages.len(), 250);
+    assert_eq!(store.held_in(channel, None, 9).await.unwrap()[0].text, "안녕");
+    let reported = store.reported_in(channel, None, 9).await.unwrap();
+    assert_eq!((reported.len(), reported[0].reports.len()), (1, 1), "those that are settled stay so");
+    let list = store.words_of(channel).await.unwrap();
+    assert_eq!((list.version, list.words), (1, words().words));
+    assert_eq!(store.spoke_from(channel, follower).await.unwrap(), Some([4; 32]));
     assert_eq!(store.signing_keys().await.unwrap()[0].seed, [7; 60]);
     assert_eq!(store.audit(Scope::Installation, None, usize::MAX).await.unwrap(), known.log);
     assert_eq!(store.sessions_of(&name(0), 9_999).await.unwrap(), known.publishes);

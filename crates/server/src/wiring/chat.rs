@@ -6,38 +6,45 @@ use jiff::Timestamp;
 use serde_json::json;
 use tracing::warn;
 use weir_chat::{
-    Chat,
-    gate::{Admission, Answer, Deed, Denied, Verdict, until},
+    gate::{Admission, Answer, Deed, Denied, Held, OwnWords, Queues, Verdict, Waiting, until},
     room::{
         Person, Role,
         rules::{Sentence, Speaker},
     },
 };
 use weir_control::{
-    Error, HealthInfo, LiveInfo, Presence, Store, accounts,
+    Error, Store, accounts,
     accounts::Account,
     audit,
     auth::Auth,
-    bans::Ban,
-    channels::{Channel, Visibility},
+    bans::{Ban, hash_address},
+    channels::Channel,
+    held,
     rights::Right,
     roles::ChannelRole,
     webhooks::{Announcer, Event},
 };
-use weir_identity::{AccountId, ChannelId, ChannelName, KeyId};
+use weir_identity::{AccountId, ChannelId, ChannelName, HeldId, KeySecret};
 
-use super::presence::Streams;
+use super::rooms::word;
 
 /// Answers chat.
 pub(crate) struct ChatGate {
     store: Arc<dyn Store>,
     auth: Arc<Auth>,
     announcer: Announcer,
+    secret: KeySecret,
 }
 
 impl ChatGate {
-    pub(crate) fn new(store: Arc<dyn Store>, auth: Arc<Auth>, announcer: Announcer) -> Self {
-        Self { store, auth, announcer }
+    pub(crate) fn new(store: Arc<dyn Store>, auth: Arc<Auth>, announcer: Announcer, secret: KeySecret) -> Self {
+        Self { store, auth, announcer, secret }
+    }
+
+    /// Who wants to say something that a moderator allows.
+    pub(crate) async fn author(&self, channel: ChannelId, account: AccountId) -> Result<Speaker, Denied> {
+        let channel = self.channel(channel).await?;
+        self.known(&channel, account, None).await
     }
 
     async fn channel(&self, id: ChannelId) -> Result<Channel, Denied> {
@@ -55,8 +62,8 @@ impl ChatGate {
         })
     }
 
-    /// What is known of an account in a channel. Suspended ones do not talk.
-    async fn known(&self, channel: &Channel, account: AccountId) -> Result<Speaker, Denied> {
+    /// What is known of an account in a channel, which is at `address`. Suspended ones do not talk.
+    async fn known(&self, channel: &Channel, account: AccountId, address: Option<IpAddr>) -> Result<Speaker, Denied> {
         let account = self.store.account(account).await.map_err(away)?.ok_or(Denied::BadToken)?;
         if account.suspended_at.is_some() {
             return Err(Denied::Forbidden);
@@ -66,7 +73,13 @@ impl ChatGate {
             return Err(Denied::Forbidden);
         }
         let ban = self.store.ban_of(channel.id, account.id).await.map_err(away)?;
-        let ban = ban.filter(|ban| ban.holds(Timestamp::now()));
+        let mut ban = ban.filter(|ban| ban.holds(Timestamp::now()));
+        // Others at the address of somebody who is banned are held back with them, but for those whom the channel knows.
+        if let Some(address) = address.filter(|_| ban.is_none() && right < Right::Vip) {
+            let address = hash_address(&self.secret, channel.id, address);
+            let of_address = self.store.ban_of_address(channel.id, address).await.map_err(away)?;
+            ban = of_address.filter(|ban| ban.holds(Timestamp::now()));
+        }
         let display_name = account.display_name.to_string();
         let display_name = if display_name == account.name.as_str() { String::new() } else { display_name };
         Ok(Speaker {
@@ -76,11 +89,11 @@ impl ChatGate {
         })
     }
 
-    async fn let_in(&self, name: &ChannelName, token: Option<&str>) -> Result<Admission, Denied> {
+    async fn let_in(&self, name: &ChannelName, token: Option<&str>, address: IpAddr) -> Result<Admission, Denied> {
         let claims = token.map(|token| self.auth.verify(token)).transpose().map_err(|_| Denied::BadToken)?;
         let channel = self.store.channel_named(name).await.map_err(away)?.ok_or(Denied::NoChannel)?;
         let speaker = match claims {
-            Some(claims) => Some(self.known(&channel, claims.sub).await?),
+            Some(claims) => Some(self.known(&channel, claims.sub, Some(address)).await?),
             None if Right::Nobody.may_watch(channel.visibility) => None,
             None => return Err(Denied::Forbidden),
         };
@@ -91,14 +104,19 @@ impl ChatGate {
         let channel = self.channel(verdict.channel).await?;
         let account = self.store.account(verdict.account).await.map_err(away)?.ok_or(Denied::NoAccount)?;
         let by = self.store.account(verdict.by).await.map_err(away)?.ok_or(Denied::Forbidden)?;
-        // A store keeps whole milliseconds.
-        let now = Timestamp::from_millisecond(Timestamp::now().as_millisecond()).unwrap_or(Timestamp::UNIX_EPOCH);
+        let now = whole_milliseconds(Timestamp::now());
+        let address = match verdict.address {
+            true => self.store.spoke_from(channel.id, account.id).await.map_err(away)?,
+            false => None,
+        };
         let until = until(verdict.lasts, now);
         let reason = verdict.reason;
-        let ban = Ban { account: account.id, address: None, by: by.id, reason: reason.clone(), at: now, until };
+        let ban = Ban { account: account.id, address, by: by.id, reason: reason.clone(), at: now, until };
         self.store.ban(channel.id, ban).await.map_err(away)?;
         let until_text = until.map(|until| until.to_string());
-        let detail = json!({"account": account.name.as_str(), "reason": reason, "until": until_text});
+        let detail = json!({
+            "account": account.name.as_str(), "reason": reason, "until": until_text, "address": address.is_some(),
+        });
         let deed = audit::Deed::by_account(by.id, "ban").on(&channel).also(audit::Scope::Account(account.id));
         deed.detail(&detail).note(&*self.store).await;
         let said = json!({
@@ -122,15 +140,70 @@ impl weir_chat::Gate for ChatGate {
         &'a self,
         channel: &'a ChannelName,
         token: Option<&'a str>,
-        _: IpAddr,
+        address: IpAddr,
     ) -> Answer<'a, Result<Admission, Denied>> {
-        Box::pin(self.let_in(channel, token))
+        Box::pin(self.let_in(channel, token, address))
     }
 
-    fn speaker(&self, channel: ChannelId, person: Person) -> Answer<'_, Result<Speaker, Denied>> {
+    fn speaker(&self, channel: ChannelId, person: Person, address: IpAddr) -> Answer<'_, Result<Speaker, Denied>> {
         Box::pin(async move {
             let channel = self.channel(channel).await?;
-            self.known(&channel, person.id).await
+            self.known(&channel, person.id, Some(address)).await
+        })
+    }
+
+    fn reader(&self, channel: ChannelId) -> Answer<'_, Result<(), Denied>> {
+        Box::pin(async move {
+            let channel = self.channel(channel).await?;
+            if Right::Nobody.may_watch(channel.visibility) { Ok(()) } else { Err(Denied::Forbidden) }
+        })
+    }
+
+    fn spoke(&self, channel: ChannelId, account: AccountId, address: IpAddr) {
+        let (store, address) = (self.store.clone(), hash_address(&self.secret, channel, address));
+        let at = whole_milliseconds(Timestamp::now());
+        tokio::spawn(async move {
+            if let Err(error) = store.spoke(channel, account, address, at).await {
+                warn!(%error, "from where somebody speaks could not be noted: a ban would not cover it");
+            }
+        });
+    }
+
+    fn hold(&self, waiting: Waiting) -> Answer<'_, Result<Held, Denied>> {
+        Box::pin(async move {
+            let (channel, author) = (waiting.channel, waiting.author);
+            let held = held::Held {
+                id: HeldId::new(),
+                author: author.id,
+                author_name: author.name,
+                text: waiting.text,
+                reply_to: waiting.reply_to.map(|to| held::Answered { id: to.id, name: to.name }),
+                at: whole_milliseconds(Timestamp::now()),
+            };
+            match self.store.hold(channel, held).await {
+                Ok(()) => Ok(Held::Waits(self.store.held_count(channel).await.map_err(away)?)),
+                Err(Error::TooMany) => Ok(Held::Full),
+                Err(Error::Missing) => Err(Denied::NoChannel),
+                Err(error) => Err(away(error)),
+            }
+        })
+    }
+
+    fn queues(&self, channel: ChannelId) -> Answer<'_, Result<Option<Queues>, Denied>> {
+        Box::pin(async move {
+            let held = self.store.held_count(channel).await.map_err(away)?;
+            let reported = self.store.reported_count(channel).await.map_err(away)?;
+            Ok(Some(Queues { held, reported }))
+        })
+    }
+
+    fn words(&self, channel: ChannelId, known: u32) -> Answer<'_, Result<Option<OwnWords>, Denied>> {
+        Box::pin(async move {
+            if self.store.words_version(channel).await.map_err(away)? == known {
+                return Ok(None);
+            }
+            let list = self.store.words_of(channel).await.map_err(away)?;
+            Ok(Some(OwnWords { version: list.version, words: list.words.into_iter().map(word).collect() }))
         })
     }
 
@@ -165,46 +238,6 @@ impl weir_chat::Gate for ChatGate {
     }
 }
 
-/// What is live, for the API; whom it bans, rooms hear of at once.
-pub(crate) struct WithRooms {
-    pub(crate) streams: Streams,
-    pub(crate) chat: Chat,
-}
-
-impl Presence for WithRooms {
-    fn live(&self, channel: &ChannelName) -> Option<LiveInfo> {
-        self.streams.live(channel)
-    }
-
-    fn health(&self, channel: &ChannelName) -> Option<HealthInfo> {
-        self.streams.health(channel)
-    }
-
-    fn serves_whep(&self) -> bool {
-        self.streams.serves_whep()
-    }
-
-    fn live_channels(&self) -> Vec<ChannelName> {
-        self.streams.live_channels()
-    }
-
-    fn end(&self, channel: &ChannelName) {
-        self.streams.end(channel);
-    }
-
-    fn visibility_changed(&self, channel: &ChannelName, visibility: Visibility) {
-        self.streams.visibility_changed(channel, visibility);
-    }
-
-    fn revoked(&self, keys: &[KeyId]) {
-        self.streams.revoked(keys);
-    }
-
-    fn banned(&self, channel: ChannelId, account: AccountId, ban: Option<&Ban>) {
-        self.chat.sentence(channel, account, ban.map(|ban| (Sentence { until: ban.until }, ban.by)));
-    }
-}
-
 fn role(right: Right) -> Role {
     match right {
         Right::Nobody => Role::Viewer,
@@ -212,6 +245,11 @@ fn role(right: Right) -> Role {
         Right::Moderator => Role::Moderator,
         Right::Owner => Role::Owner,
     }
+}
+
+/// As a store keeps it.
+fn whole_milliseconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_millisecond(time.as_millisecond()).unwrap_or(time)
 }
 
 fn away(error: Error) -> Denied {

@@ -10,4 +10,5 @@ pub(crate) mod nodes;
 pub(crate) mod origin;
 pub(crate) mod presence;
 pub(crate) mod revoked;
+pub(crate) mod rooms;
 pub(crate) mod running;

@@ -1,4 +1,4 @@
-//! What is done to publishers over one node, and counts on all.
+//! What is done to publishers and people over one node, and counts on all.
 //!
 //! A key is revoked at the node that was asked, and its publisher may be on another. With Redis every node hears of it at
 //! once. And each node of a cluster looks from time to time whether its publishers still may what they do ([`watch`]):
@@ -12,8 +12,9 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 use tracing::{debug, warn};
+use weir_chat::Chat;
 use weir_control::{Error, Store};
-use weir_identity::{ChannelName, KeyId, PublishId};
+use weir_identity::{AccountId, ChannelName, KeyId, PublishId};
 use weir_media::{Live, Registry, registry::Kick};
 use weir_redis::{Bulletin, Target};
 
@@ -35,6 +36,8 @@ pub(crate) enum News {
     Moved(ChannelName, bool),
     /// These keys were revoked.
     Revoked(Vec<KeyId>),
+    /// An account was suspended, is so no longer, or is gone.
+    Account(AccountId),
 }
 
 /// As it goes over Redis.
@@ -53,12 +56,19 @@ pub(crate) struct Nodes {
     pub(crate) moved: Moved,
     me: Box<str>,
     others: Arc<OnceLock<Bulletin>>,
+    chat: Arc<OnceLock<Chat>>,
 }
 
 impl Nodes {
     pub(crate) fn new(registry: Registry) -> Self {
-        let (revoked, moved, others) = Default::default();
-        Self { registry, revoked, moved, me: PublishId::random().to_string().into(), others }
+        let (revoked, moved, others, chat) = Default::default();
+        Self { registry, revoked, moved, me: PublishId::random().to_string().into(), others, chat }
+    }
+
+    /// From now on rooms hear as well what is done to people.
+    pub(crate) fn with_rooms(&self, chat: Chat) {
+        // It is said once.
+        let _ = self.chat.set(chat);
     }
 
     /// Begins to hear what other nodes do, and to tell them.
@@ -104,6 +114,12 @@ impl Nodes {
             }
             News::Moved(channel, private) => {
                 self.moved.end(channel, *private, &self.registry);
+                0
+            }
+            News::Account(account) => {
+                if let Some(chat) = self.chat.get() {
+                    chat.account_changed(*account);
+                }
                 0
             }
             News::Revoked(keys) => self.revoked.cut(keys, &self.registry),

@@ -53,6 +53,8 @@ impl Streams {
     }
 }
 
+impl Rooms for Streams {}
+
 impl Presence for Streams {
     fn live(&self, channel: &ChannelName) -> Option<LiveInfo> {
         let stream = self.playlists.current(channel).filter(|stream| stream.ended().is_none())?;

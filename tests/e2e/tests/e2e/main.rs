@@ -10,6 +10,7 @@
 
 mod api;
 mod chat;
+mod chat_moderation;
 mod chat_page;
 mod cluster;
 mod codecs;

@@ -21,6 +21,14 @@ pub struct Chatter {
     socket: WebSocketStream<TcpStream>,
     /// What came in one frame with others.
     waiting: VecDeque<Value>,
+    /// What moderators are told of their queues.
+    queues: VecDeque<Value>,
+    /// What came while something else was waited for.
+    passed: VecDeque<Value>,
+}
+
+fn is_queue(said: &Value) -> bool {
+    said["type"] == "held" || said["type"] == "reported"
 }
 
 impl Chatter {
@@ -32,27 +40,46 @@ impl Chatter {
     /// # Panics
     /// When nobody listens.
     pub async fn connect(server: &Server, channel: &str, origin: Option<&str>) -> Result<Self, Error> {
+        let headers = origin.map(|origin| ("Origin", origin));
+        Self::connect_with(server, channel, headers.as_slice()).await
+    }
+
+    async fn connect_with(server: &Server, channel: &str, headers: &[(&'static str, &str)]) -> Result<Self, Error> {
         let stream = TcpStream::connect(server.http).await.expect("the server listens");
         let url = format!("ws://{}/api/v1/channels/{channel}/chat", server.http);
         let mut request = url.into_client_request()?;
-        if let Some(origin) = origin {
-            request.headers_mut().insert("Origin", origin.parse().expect("an origin is a header's value"));
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, value.parse().expect("it is a header's value"));
         }
         let (socket, _) = client_async(request, stream).await?;
-        Ok(Self { socket, waiting: VecDeque::new() })
+        Ok(Self { socket, waiting: VecDeque::new(), queues: VecDeque::new(), passed: VecDeque::new() })
     }
 
     /// Joins with what `join` has beside its type, and gives what `joined` says.
     ///
     /// # Panics
     /// When the room is not entered.
-    pub async fn join(server: &Server, channel: &str, mut join: Value) -> (Self, Value) {
-        let mut chatter = Self::connect(server, channel, None).await.expect("a connection");
+    pub async fn join(server: &Server, channel: &str, join: Value) -> (Self, Value) {
+        let chatter = Self::connect(server, channel, None).await.expect("a connection");
+        chatter.joined(join).await
+    }
+
+    /// Joins through a proxy that says whom it was called by.
+    ///
+    /// # Panics
+    /// When the room is not entered.
+    pub async fn join_from(server: &Server, channel: &str, address: &str, join: Value) -> (Self, Value) {
+        let chatter = Self::connect_with(server, channel, &[("X-Forwarded-For", address)]).await;
+        chatter.expect("a connection").joined(join).await
+    }
+
+    async fn joined(mut self, mut join: Value) -> (Self, Value) {
+        let chatter = &mut self;
         join["type"] = json!("join");
         chatter.send(&join).await;
         let joined = chatter.next().await;
         assert_eq!(joined["type"], "joined", "{joined}");
-        (chatter, joined)
+        (self, joined)
     }
 
     /// Sends a frame. What cannot be sent is found out by who reads.
@@ -70,11 +97,45 @@ impl Chatter {
         let _ = self.socket.send(Message::Binary(Bytes::from(bytes))).await;
     }
 
-    /// The next frame but `presence`; `{"type": "close", "code": …}` at the end.
+    /// Waits until a queue of moderators, `held` or `reported`, is said to hold so many.
+    ///
+    /// # Panics
+    /// When it is not.
+    pub async fn hears(&mut self, kind: &str, count: u64) {
+        loop {
+            while let Some(said) = self.queues.pop_front() {
+                if said["type"] == kind && said["count"] == count {
+                    return;
+                }
+            }
+            let said = self.read().await;
+            assert_ne!(said["type"], "close", "before {count} are {kind}");
+            if is_queue(&said) {
+                self.queues.push_back(said);
+            } else {
+                self.passed.push_back(said);
+            }
+        }
+    }
+
+    /// The next frame but `presence` and what moderators are told of their queues; `{"type": "close", "code": …}` at the end.
     ///
     /// # Panics
     /// When nothing comes.
     pub async fn next(&mut self) -> Value {
+        if let Some(said) = self.passed.pop_front() {
+            return said;
+        }
+        loop {
+            let said = self.read().await;
+            if !is_queue(&said) {
+                return said;
+            }
+            self.queues.push_back(said);
+        }
+    }
+
+    async fn read(&mut self) -> Value {
         loop {
             if let Some(said) = self.waiting.pop_front() {
                 if said["type"] != "presence" {

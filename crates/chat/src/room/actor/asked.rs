@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use weir_identity::AccountId;
 
 use super::{State, now};
 use crate::{
     fabric::{Down, Signal},
     filter::Verdict,
+    gate::{Held, Waiting},
     room::{
         event::{ClientId, Event, Message, MessageId, Reply, Role},
         log::{Limit, Taken, Terms},
@@ -20,6 +22,8 @@ use crate::{
     },
 };
 
+/// The code of what waits for a moderator.
+const HELD: &str = "held";
 const TOO_MUCH: &str = "That was a lot in a short time. Wait a little.";
 const TOO_SOON: &str = "Slow mode: wait before the next message.";
 
@@ -37,14 +41,16 @@ impl State {
             Ok(terms) => terms,
             Err(why) => return asked.answer(&refusal(&why, Some(&id))),
         };
-        let text = match self.clean(speaker, text) {
-            Ok(text) => text,
-            Err(why) => return asked.answer(&refusal(&why, Some(&id))),
-        };
         let reply_to = reply_to.and_then(|id| {
             let answered = self.history.message(id)?;
             Some(Reply { id, name: answered.user.name.clone() })
         });
+        let text = match self.clean(speaker, &text) {
+            Ok(Some(masked)) => masked,
+            Ok(None) => text,
+            Err(why) if why.code == HELD => return self.hold(asked, speaker, id, text, reply_to, terms),
+            Err(why) => return asked.answer(&refusal(&why, Some(&id))),
+        };
         let message =
             Message { id: MessageId::new(), user: speaker.person.clone(), text, at: now, reply_to, deleted: false };
         let new = message.id;
@@ -61,15 +67,64 @@ impl State {
         });
     }
 
-    /// A text as it may be said. Who keeps order may say what others said.
-    fn clean(&self, speaker: &Speaker, text: String) -> Result<String, Refusal> {
-        if speaker.person.role >= Role::Moderator {
-            return Ok(text);
+    /// Keeps what is not said before a moderator has read it, and tells moderators that it waits.
+    fn hold(
+        &mut self,
+        asked: Asked,
+        speaker: &Speaker,
+        id: ClientId,
+        text: String,
+        reply_to: Option<Reply>,
+        terms: Terms,
+    ) {
+        let author = speaker.person.clone();
+        // The room's log hears nothing of it, so that its pace is kept here. What could not be kept is sent again under
+        // the same id.
+        let pace = Event::Cleared { user: None, by: author.id, sentence: None };
+        let refused = match self.comments.append(pace, &Terms { once: None, unique: None, ..terms }, now()).0 {
+            Taken::TooMuch(wait) => Some(Refusal::for_now("rate_limited", TOO_MUCH, wait)),
+            Taken::TooSoon(wait) => Some(Refusal::for_now("slow_mode", TOO_SOON, wait)),
+            Taken::New(_) | Taken::Again(..) | Taken::NotUnique => None,
+        };
+        if let Some(why) = refused {
+            return asked.answer(&refusal(&why, Some(&id)));
         }
-        match self.arguments.words.load().judge(&text) {
-            Verdict::Clean => Ok(text),
-            Verdict::Masked(masked) => Ok(masked),
-            Verdict::Held => Err(Refusal::new("held", "This is not said before a moderator has read it.")),
+        let (gate, fabric, channel) = (self.arguments.gate.clone(), self.arguments.fabric.clone(), self.arguments.id);
+        tokio::spawn(async move {
+            let why = match gate.hold(Waiting { channel, author, text, reply_to }).await {
+                Ok(Held::Waits(count)) => {
+                    fabric.signal(channel, Signal::Queues { held: Some(count), reported: None });
+                    Refusal::new(HELD, "This waits until a moderator has read it.")
+                }
+                Ok(Held::Full) => {
+                    Refusal::new("queue_full", "This needs a moderator, and too much waits for them already.")
+                }
+                Err(_) => unavailable(),
+            };
+            asked.answer(&refusal(&why, Some(&id)));
+        });
+    }
+
+    /// Says what a moderator allowed.
+    pub(super) fn allow(&self, message: Message, once: ClientId, done: oneshot::Sender<bool>) {
+        let terms = Terms { by: Some(message.user.id), once: Some(once), ..Terms::default() };
+        self.append(Event::Message(message), terms, move |taken| {
+            // Whoever asked may be gone; it is said all the same.
+            let _ = done.send(taken.is_ok());
+        });
+    }
+
+    /// How a text may be said, if not as it is. Who keeps order may say what others said.
+    fn clean(&self, speaker: &Speaker, text: &str) -> Result<Option<String>, Refusal> {
+        if speaker.person.role >= Role::Moderator {
+            return Ok(None);
+        }
+        self.arguments.own_words.look_if_due();
+        let own = self.arguments.own_words.filter();
+        match self.arguments.words.load().judge_with(own.as_deref(), text) {
+            Verdict::Clean => Ok(None),
+            Verdict::Masked(masked) => Ok(Some(masked)),
+            Verdict::Held => Err(Refusal::new(HELD, "This is not said before a moderator has read it.")),
             Verdict::Blocked => Err(Refusal::new("blocked", "This has words that are not said here.")),
         }
     }
@@ -80,8 +135,8 @@ impl State {
             Ok(terms) => terms,
             Err(why) => return asked.answer(&refusal(&why, None)),
         };
-        let text = match self.clean(speaker, text) {
-            Ok(text) => text,
+        let text = match self.clean(speaker, &text) {
+            Ok(masked) => masked.unwrap_or(text),
             Err(why) => return asked.answer(&refusal(&why, None)),
         };
         let is_color = |text: &String| {

@@ -135,6 +135,24 @@ impl State {
                 self.rules.set(settings);
                 self.gather(me, json);
             }
+            Signal::Queues { held, reported } => {
+                let frames = [held.map(|count| Said::Held { count }), reported.map(|count| Said::Reported { count })];
+                let frames: Vec<Bytes> = frames.into_iter().flatten().map(|said| said.json()).collect();
+                self.arguments.outlet.each_desk(|desk| {
+                    if desk.moderates() {
+                        frames.iter().for_each(|frame| desk.send(frame));
+                    }
+                });
+            }
+            Signal::Words { version } => self.arguments.own_words.changed(version),
+            Signal::Anew { account, at_once } => {
+                self.rights_changed = Some(Instant::now());
+                self.arguments.outlet.each_desk(|desk| {
+                    if account.is_none_or(|account| desk.whose() == Some(account)) {
+                        desk.ask_anew(at_once);
+                    }
+                });
+            }
             Signal::Sentence { account, sentence } => self.rules.sentence(account, sentence, now()),
             Signal::Presence { node, count } if node != self.arguments.node => {
                 if self.counts.len() < NODES_MAX || self.counts.contains_key(&node) {

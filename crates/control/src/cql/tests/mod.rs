@@ -11,11 +11,10 @@ use super::{
     names,
 };
 use crate::{
-    accounts, audit, bans, channels, conformance, families, follows, idempotency, keys, messages,
-    oidc_identities, roles, sessions,
-    signing,
+    accounts, audit, bans, channels, conformance, families, follows, held, idempotency, keys, messages,
+    oidc_identities, reports, roles, sessions, signing,
     store::{Answer, Config, Place},
-    vods, webhooks,
+    vods, webhooks, words,
 };
 
 /// A keyspace of one test, on the Cassandra that all tests of this process share.
@@ -41,7 +40,7 @@ async fn it_does_what_every_store_does() {
 
 /// Every statement there is, with its kind. A domain's new `cql.rs` stands here too.
 fn texts() -> Vec<(&'static str, &'static str)> {
-    let all: [&[(&str, &str)]; 18] = [
+    let all: [&[(&str, &str)]; 21] = [
         accounts::cql::Rows::TEXTS,
         accounts::cql::removal::Statements::TEXTS,
         audit::cql::Statements::TEXTS,
@@ -60,6 +59,9 @@ fn texts() -> Vec<(&'static str, &'static str)> {
         signing::cql::Statements::TEXTS,
         vods::cql::Statements::TEXTS,
         webhooks::cql::Statements::TEXTS,
+        held::cql::Statements::TEXTS,
+        reports::cql::Statements::TEXTS,
+        words::cql::Statements::TEXTS,
     ];
     all.concat()
 }
