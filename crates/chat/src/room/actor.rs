@@ -141,8 +141,8 @@ pub(crate) struct State {
     /// What was last told: others, and everybody here.
     told: Option<(u64, Instant)>,
     shown: u64,
-    /// When rights last changed: who was let in before and comes after is asked anew.
-    rights_changed: Option<Instant>,
+    /// When rights last changed, and whether at once: who was let in before and comes after is asked anew.
+    rights_changed: Option<(Instant, bool)>,
     messages: Counter,
     deliveries: Counter,
 }
@@ -269,8 +269,8 @@ impl State {
         };
         desk.send(&joined.json());
         desk.put(outlet::frames(&page, arrival.mode));
-        if self.rights_changed.is_some_and(|at| at.elapsed() < ADMITTED_WITHIN) {
-            desk.ask_anew(true);
+        if let Some((_, at_once)) = self.rights_changed.filter(|(at, _)| at.elapsed() < ADMITTED_WITHIN) {
+            desk.ask_anew(at_once);
         }
         Joined { seat, place: self.arguments.outlet.end() }
     }

@@ -3,7 +3,7 @@
 use std::time::SystemTime;
 
 use jiff::Timestamp;
-use weir_control::{HealthInfo, LiveInfo, Presence, RenditionInfo, channels::Visibility};
+use weir_control::{HealthInfo, LiveInfo, Presence, RenditionInfo, Rooms, channels::Visibility};
 use weir_edge::Whep;
 use weir_hls::{RenditionKind, RenditionSpec};
 use weir_identity::{ChannelName, KeyId};

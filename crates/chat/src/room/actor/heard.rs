@@ -146,7 +146,7 @@ impl State {
             }
             Signal::Words { version } => self.arguments.own_words.changed(version),
             Signal::Anew { account, at_once } => {
-                self.rights_changed = Some(Instant::now());
+                self.rights_changed = Some((Instant::now(), at_once));
                 self.arguments.outlet.each_desk(|desk| {
                     if account.is_none_or(|account| desk.whose() == Some(account)) {
                         desk.ask_anew(at_once);
