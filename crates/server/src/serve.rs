@@ -50,6 +50,7 @@ use crate::{
     wiring::{
         access::Signed,
         admin::Admin,
+        archive::Archive,
         chat::ChatGate,
         gate::Gate,
         history::History,
@@ -136,6 +137,9 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
         Some(redis) => Arc::new(fabric::Redis::new(redis, config.chat.history)),
         None => Arc::new(fabric::Local::new(config.chat.history)),
     };
+    let (archive, write) = Archive::new(store.clone());
+    let writing = write(fabric.clone());
+    let fabric = Arc::new(fabric::Archived::new(fabric, Arc::new(archive), config.chat.history_shown));
     let chat_gate = Arc::new(ChatGate::new(store.clone(), auth.clone(), announcer.clone(), secret.clone()));
     let chat = Chat::new(
         config.chat.clone(),
@@ -204,7 +208,11 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
     info!(signal, "stopping: streams end, publishers are told, waiting requests are answered");
     health.because(health::DRAINING);
     let drain = async {
-        tokio::join!(tree.end_streams(), chat.drain());
+        let rooms_end = async {
+            chat.drain().await;
+            writing.close().await;
+        };
+        tokio::join!(tree.end_streams(), rooms_end);
         stop_http.cancel();
         // A panic of the listeners is their end as well.
         let _ = http.await;

@@ -15,10 +15,13 @@ use uuid::Uuid;
 use weir_identity::ChannelId;
 
 use super::{Answer, Delivery, Done, Down, Fabric, Lineage, Opened, Signal, Sink};
-use crate::room::{
-    Entry, Event, Settings,
-    event::Message,
-    log::{Log, SAID_ONCE_FOR, Terms},
+use crate::{
+    archive::Beginning,
+    room::{
+        Entry, Event, Settings,
+        event::Message,
+        log::{Log, SAID_ONCE_FOR, Taken, Terms},
+    },
 };
 
 /// How long an empty room is kept.
@@ -37,7 +40,8 @@ pub struct Local {
 
 struct Room {
     log: Log,
-    settings: Settings,
+    /// What moderators set, if they did.
+    settings: Option<Settings>,
     pinned: Option<Message>,
     sinks: Vec<Sink>,
     /// Since when nobody hears of it.
@@ -56,7 +60,7 @@ impl Local {
             let epoch = Uuid::now_v7().simple().to_string();
             Arc::new(Mutex::new(Room {
                 log: Log::new(&epoch, self.entries_max),
-                settings: Settings::default(),
+                settings: None,
                 pinned: None,
                 sinks: Vec::new(),
                 left: Instant::now(),
@@ -105,10 +109,20 @@ impl Room {
             before: Lineage::default(),
             head: self.log.head(),
             recent: self.log.last(usize::MAX),
-            settings: self.settings.clone(),
+            settings: self.settings.clone().unwrap_or_default(),
             pinned: self.pinned.clone(),
             alone: false,
         }
+    }
+
+    /// Takes an event. What is pinned follows from what happens.
+    fn append(&mut self, event: Event, terms: &Terms) -> Taken {
+        let (taken, entry) = self.log.append(event, terms, Timestamp::now());
+        if let Some(entry) = entry {
+            entry.event.pins(&mut self.pinned);
+            self.tell(&Delivery::Entry(entry));
+        }
+        taken
     }
 
     fn tell(&self, delivery: &Delivery) {
@@ -140,16 +154,8 @@ impl Fabric for Local {
 
     fn append(&self, room: ChannelId, event: Event, terms: Terms, done: Done) {
         let room = self.room(room);
-        let mut room = room.lock();
-        let (taken, entry) = room.log.append(event, &terms, Timestamp::now());
-        if let Some(entry) = entry {
-            if let Event::Pinned { message, .. } = &entry.event {
-                room.pinned = message.as_deref().cloned();
-            }
-            // Under the lock, so that everybody hears in order.
-            room.tell(&Delivery::Entry(entry));
-        }
-        drop(room);
+        // Under the lock, so that everybody hears in order.
+        let taken = room.lock().append(event, &terms);
         done(Ok(taken));
     }
 
@@ -157,9 +163,32 @@ impl Fabric for Local {
         let room = self.room(room);
         let mut room = room.lock();
         if let Signal::Settings(settings) = &signal {
-            room.settings = settings.clone();
+            room.settings = Some(settings.clone());
         }
         room.tell(&Delivery::Signal(signal));
+    }
+
+    fn seed(&self, room: ChannelId, beginning: Beginning) -> Answer<'_, Result<Opened, Down>> {
+        let room = self.room(room);
+        let mut room = room.lock();
+        if room.log.head() == 0 {
+            for (message, once) in beginning.messages {
+                let terms = Terms { by: Some(message.user.id), once, ..Terms::default() };
+                room.append(Event::Message(message), &terms);
+            }
+            room.pinned = beginning.pinned;
+            if room.settings.is_none() {
+                room.settings = beginning.settings;
+            }
+        }
+        let opened = room.opened();
+        Box::pin(std::future::ready(Ok(opened)))
+    }
+
+    fn kept(&self, room: ChannelId) -> Answer<'_, Result<Vec<Arc<Entry>>, Down>> {
+        let room = self.rooms.lock().get(&room).cloned();
+        let kept = room.map_or_else(Vec::new, |room| room.lock().log.last(usize::MAX));
+        Box::pin(std::future::ready(Ok(kept)))
     }
 
     fn since<'a>(

@@ -3,6 +3,7 @@
 //! A room appends to the fabric and hears from it; what it hears, itself included, is what it tells. [`local`] is the
 //! fabric of one node, [`redis`] that of several. Whatever a fabric does, [`crate::room::log`] says how it comes out.
 
+pub mod archived;
 mod lineage;
 pub mod local;
 pub mod redis;
@@ -14,6 +15,7 @@ use weir_identity::{AccountId, ChannelId};
 
 pub use crate::gate::Answer;
 use crate::{
+    archive::Beginning,
     room::{
         Entry, Event, Settings,
         event::Message,
@@ -25,7 +27,7 @@ use crate::{
 #[cfg(test)]
 mod tests;
 
-pub use self::{lineage::Lineage, local::Local, redis::Redis};
+pub use self::{archived::Archived, lineage::Lineage, local::Local, redis::Redis};
 
 /// The fabric does not answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -149,6 +151,14 @@ pub trait Fabric: fmt::Debug + Send + Sync + 'static {
 
     /// Tells all.
     fn signal(&self, room: ChannelId, signal: Signal);
+
+    /// Begins a room that nothing was ever said in, as it was once: its messages take the first offsets, and everybody who
+    /// is there already hears of them. One step; in a room that has begun nothing changes, and settings that it has stay.
+    /// Gives the room as it is then.
+    fn seed(&self, room: ChannelId, beginning: Beginning) -> Answer<'_, Result<Opened, Down>>;
+
+    /// Every entry of a room that is still there, oldest first.
+    fn kept(&self, room: ChannelId) -> Answer<'_, Result<Vec<Arc<Entry>>, Down>>;
 
     /// What came after `offset`, at most `limit` entries; `None` when some of it is gone, or the epoch is another.
     fn since<'a>(

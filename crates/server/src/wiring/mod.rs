@@ -2,6 +2,7 @@
 
 pub(crate) mod access;
 pub(crate) mod admin;
+pub(crate) mod archive;
 pub(crate) mod chat;
 pub(crate) mod gate;
 pub(crate) mod history;

@@ -10,6 +10,7 @@ use weir_identity::ChannelId;
 
 use super::{CALL_MAX, Shared, keys::Keys, memory::Snapshot};
 use crate::{
+    archive::Beginning,
     fabric::{Down, Lineage, Opened, Signal},
     room::{
         ClientId, Entry, Event,
@@ -29,6 +30,7 @@ static APPEND: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("app
 static OPEN: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("open.lua")));
 static SIGNAL: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("signal.lua")));
 static REFILL: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("refill.lua")));
+static SEED: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("seed.lua")));
 static PUT_BACK: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("put_back.lua")));
 
 /// What became of an event that was sent to Redis.
@@ -155,6 +157,21 @@ impl Shared {
         }
         let call = self.link.call(REFILL_MAX, |mut redis| async move { script.invoke_async::<bool>(&mut redis).await });
         call.await.map_err(|_| Down)
+    }
+
+    /// Begins a room in `epoch`, if nothing was said in it yet.
+    pub(super) async fn seed(&self, room: ChannelId, epoch: &str, beginning: &Beginning) -> Result<(), Down> {
+        let keys = Keys::of(room);
+        let settings = beginning.settings.as_ref().map(json).unwrap_or_default();
+        let mut script = SEED.prepare_invoke();
+        script.key(keys.room()).key(keys.log());
+        script.arg(epoch).arg(settings).arg(json(&beginning.pinned)).arg(keys.room());
+        script.arg(millis(KEPT_FOR)).arg(millis(SAID_ONCE_FOR));
+        for (at, (message, once)) in (1..).zip(&beginning.messages) {
+            give(&mut script, &keys, &Entry::new(at, Event::Message(message.clone())).called(once.clone()));
+        }
+        let call = self.link.call(CALL_MAX, |mut redis| async move { script.invoke_async::<u8>(&mut redis).await });
+        call.await.map(drop).map_err(|_| Down)
     }
 
     /// Appends entries that this node took by itself, if something was put back `puts` times before. False when not.

@@ -87,6 +87,11 @@ impl Memory {
         Self::of(&blank, entries_max)
     }
 
+    /// The room has begun, as it was once.
+    pub(super) fn begun(&mut self, opened: &Opened) {
+        (self.settings, self.pinned) = (opened.settings.clone(), opened.pinned.clone());
+    }
+
     pub(super) fn is_alone(&self) -> bool {
         self.alone.is_some()
     }

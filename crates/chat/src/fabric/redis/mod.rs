@@ -38,9 +38,12 @@ use weir_redis::{Link, Listener, Target};
 
 use self::{calls::Appended, keys::Keys, memory::Memory, tend::tend};
 use super::{Answer, Delivery, Done, Down, Fabric, Opened, Signal, Sink};
-use crate::room::{
-    Entry, Event,
-    log::{Taken, Terms},
+use crate::{
+    archive::Beginning,
+    room::{
+        Entry, Event,
+        log::{Taken, Terms},
+    },
 };
 
 /// Longest that Redis may take for an answer.
@@ -181,6 +184,20 @@ impl Fabric for Redis {
         tokio::spawn(async move { shared.tell(room, &signal).await });
     }
 
+    fn seed(&self, room: ChannelId, beginning: Beginning) -> Answer<'_, Result<Opened, Down>> {
+        Box::pin(async move { self.shared.begin_with(room, &beginning).await })
+    }
+
+    fn kept(&self, room: ChannelId) -> Answer<'_, Result<Vec<Arc<Entry>>, Down>> {
+        let alone = self.shared.alone(room);
+        Box::pin(async move {
+            match alone {
+                Some(opened) => Ok(opened.recent),
+                None => self.shared.after(room, 0, 2 * calls::ENTRIES_KEPT).await.map(|(_, entries)| entries),
+            }
+        })
+    }
+
     fn since<'a>(
         &'a self,
         room: ChannelId,
@@ -199,6 +216,32 @@ impl Shared {
         let heard = rooms.entry(room).or_insert_with(Heard::new);
         heard.sinks.push(sink);
         heard.memory.as_ref()?.opened_alone()
+    }
+
+    /// How a room is that goes on by itself.
+    fn alone(&self, room: ChannelId) -> Option<Opened> {
+        self.rooms.lock().get(&room)?.memory.as_ref()?.opened_alone()
+    }
+
+    /// Begins a room, if nothing was said in it; how it is then.
+    async fn begin_with(&self, room: ChannelId, beginning: &Beginning) -> Result<Opened, Down> {
+        let epoch = {
+            let rooms = self.rooms.lock();
+            let memory = rooms.get(&room).and_then(|heard| heard.memory.as_ref()).ok_or(Down)?;
+            if let Some(alone) = memory.opened_alone() {
+                return Ok(alone);
+            }
+            memory.epoch().clone()
+        };
+        Self::seed(self, room, &epoch, beginning).await?;
+        let read = self.read(room, self.entries_max, true).await?.map(|(opened, _)| opened);
+        let mut rooms = self.rooms.lock();
+        let heard = rooms.get_mut(&room).ok_or(Down)?;
+        let opened = heard.open(read, self);
+        if let Some(memory) = heard.memory.as_mut().filter(|memory| !memory.is_alone()) {
+            memory.begun(&opened);
+        }
+        Ok(opened)
     }
 
     /// Appends in a room that goes on by itself; gives it back where that does not.
