@@ -207,7 +207,6 @@ impl Actor for Room {
 
 impl State {
     fn new(arguments: Arguments, sink: Sink, opened: Opened) -> Self {
-        let now = Instant::now();
         let config = &arguments.config;
         let mut state = Self {
             sink,
@@ -219,7 +218,7 @@ impl State {
             alone: opened.alone,
             rules: Rules::new(config.bounds()),
             comments: Log::new("", 0),
-            window: Window::new(config.gather_max, now),
+            window: Window::new(config.gather_max),
             gathered: Vec::new(),
             written: opened.head,
             flush_is_due: false,

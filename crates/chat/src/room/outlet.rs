@@ -61,6 +61,10 @@ struct Ring {
     chunks: VecDeque<Chunk>,
     bytes: usize,
     closed: bool,
+    /// How many have yet to take the newest chunk until half of all have it.
+    awaited: usize,
+    /// How long everybody takes to take a chunk: twice what the first half took.
+    took: Duration,
 }
 
 /// A room's ring, and who reads it.
@@ -120,7 +124,14 @@ impl Outlet {
         let batching = self.batching.load(Relaxed);
         let single = if batching < self.count() { single(messages) } else { Bytes::new() };
         let batch = if batching > 0 { batch(messages) } else { Bytes::new() };
+        let awaited = self.count().div_ceil(2);
         let mut ring = self.ring.lock();
+        if ring.awaited > 0
+            && let Some(newest) = ring.chunks.back()
+        {
+            ring.took = ring.took.max(now.saturating_duration_since(newest.at));
+        }
+        ring.awaited = awaited;
         ring.bytes += single.len() + batch.len();
         ring.chunks.push_back(Chunk { at: now, single, batch });
         ring.trim(now);
@@ -135,6 +146,12 @@ impl Outlet {
         !ring.chunks.is_empty()
     }
 
+    /// How long the last chunk took until everybody had it, or takes already.
+    #[must_use]
+    pub(crate) fn took(&self) -> Duration {
+        self.ring.lock().took
+    }
+
     /// The room is over.
     pub(crate) fn close(&self) {
         self.ring.lock().closed = true;
@@ -143,12 +160,18 @@ impl Outlet {
 
     /// What follows `place`, which moves on.
     pub(crate) fn next(&self, place: &mut u64, mode: Mode) -> Next {
-        let ring = self.ring.lock();
+        let ring = &mut *self.ring.lock();
         let Some(index) = place.checked_sub(ring.first) else { return Next::TooSlow };
-        let chunk = usize::try_from(index).ok().and_then(|index| ring.chunks.get(index));
-        match chunk {
+        let index = usize::try_from(index).unwrap_or(usize::MAX);
+        match ring.chunks.get(index) {
             Some(chunk) => {
                 *place += 1;
+                if ring.awaited > 0 && index + 1 == ring.chunks.len() {
+                    ring.awaited -= 1;
+                    if ring.awaited == 0 {
+                        ring.took = chunk.at.elapsed() * 2;
+                    }
+                }
                 Next::Chunk(match mode {
                     Mode::Single => chunk.single.clone(),
                     Mode::Batch => chunk.batch.clone(),

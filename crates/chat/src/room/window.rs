@@ -1,53 +1,42 @@
-//! For how long messages are gathered before they are written together: not at all in a quiet room, longer as more
-//! has to be written to more people.
+//! For how long messages are gathered before they are written together: by how long it takes to write to everybody.
 //!
-//! Writing is paid by the call, not by the byte. A room that writes to five thousand people twenty times a second is
-//! well served without waiting; at two hundred messages a second nothing else than writing together keeps up.
+//! Writing is paid by the call, not by the byte. While one write is on its way to thousands of sockets, the next would
+//! only stand behind it: what comes meanwhile leaves together. In a room where everybody has a message before the next
+//! one comes, nothing waits.
 
 use std::time::{Duration, Instant};
-
-/// Messages to people, a second, from which on they are gathered: what a core writes one by one without haste.
-const GATHER_FROM: f64 = 125_000.0;
-/// Messages to people, a second, from which on they are gathered for as long as is allowed.
-const GATHER_ALL_FROM: f64 = 400_000.0;
-/// Over how long the load is measured.
-const MEASURED_OVER: f64 = 1.0;
 
 /// When the next write may be.
 #[derive(Debug)]
 pub(crate) struct Window {
     longest: Duration,
-    /// Messages a second, lately.
-    rate: f64,
-    counted: Instant,
-    written: Option<Instant>,
+    /// When the last one was, and whether it had more than one message.
+    written: Option<(Instant, bool)>,
 }
 
 impl Window {
-    /// A room that begins at `now`; nobody waits for longer than `longest`.
+    /// Nobody waits for longer than `longest`.
     #[must_use]
-    pub(crate) fn new(longest: Duration, now: Instant) -> Self {
-        Self { longest, rate: 0.0, counted: now, written: None }
+    pub(crate) fn new(longest: Duration) -> Self {
+        Self { longest, written: None }
     }
 
-    /// Messages came at `now`.
-    pub(crate) fn count(&mut self, messages: usize, now: Instant) {
-        let passed = now.saturating_duration_since(self.counted).as_secs_f64();
-        self.counted = now;
-        self.rate = self.rate * (-passed / MEASURED_OVER).exp() + messages as f64 / MEASURED_OVER;
+    /// So many messages were written at `now`.
+    pub(crate) fn wrote(&mut self, messages: usize, now: Instant) {
+        self.written = Some((now, messages > 1));
     }
 
-    /// They were written at `now`.
-    pub(crate) fn wrote(&mut self, now: Instant) {
-        self.written = Some(now);
-    }
-
-    /// From when on they may be written to `people`: a moment that has passed, when they need not wait.
+    /// From when on the next may be written, where everybody has the last ones `took` after they were: a moment that may
+    /// have passed.
     #[must_use]
-    pub(crate) fn opens(&self, people: usize, now: Instant) -> Instant {
-        let load = self.rate * people as f64;
-        let share = ((load - GATHER_FROM) / (GATHER_ALL_FROM - GATHER_FROM)).clamp(0.0, 1.0);
-        self.written.map_or(now, |written| written + self.longest.mul_f64(share))
+    pub(crate) fn opens(&self, took: Duration, now: Instant) -> Instant {
+        self.written.map_or(now, |(written, many)| {
+            // One message may begin while the last is still on its way to some. Where messages come faster than they can
+            // be written one by one, everybody has the last ones first, and a third of the time is left for what else
+            // there is to do.
+            let wait = if many { took * 3 / 2 } else { took / 2 };
+            written + wait.min(self.longest)
+        })
     }
 }
 
@@ -55,39 +44,38 @@ impl Window {
 mod tests {
     use super::*;
 
-    /// How long a message waits after a write, when so many come a second, in milliseconds.
-    fn wait(messages: u32, people: usize) -> u128 {
-        let start = Instant::now();
-        let mut window = Window::new(Duration::from_millis(100), start);
-        let mut now = start;
-        for _ in 0..messages * 3 {
-            now += Duration::from_secs(1) / messages;
-            window.count(1, now);
-        }
-        window.wrote(now);
-        window.opens(people, now).saturating_duration_since(now).as_millis()
+    const LONGEST: Duration = Duration::from_millis(100);
+
+    /// How long after a write of so many messages the next may be, in milliseconds.
+    #[track_caller]
+    fn check(messages: usize, took_ms: u64, waits_ms: u64) {
+        let now = Instant::now();
+        let mut window = Window::new(LONGEST);
+        window.wrote(messages, now);
+        let opens = window.opens(Duration::from_millis(took_ms), now);
+        assert_eq!(opens - now, Duration::from_millis(waits_ms));
     }
 
     #[test]
-    fn a_quiet_room_waits_for_nothing() {
-        assert_eq!(wait(20, 5_000), 0);
-        assert_eq!(wait(500, 200), 0);
-        assert_eq!(wait(1, 50_000), 0);
+    fn a_message_waits_until_half_of_all_have_the_last_one() {
+        check(1, 0, 0);
+        check(1, 40, 20);
     }
 
     #[test]
-    fn the_more_is_written_the_longer_it_is_gathered() {
-        let waits = [40, 50, 60, 70, 240].map(|messages| wait(messages, 5_000));
-        assert!(waits.is_sorted(), "{waits:?}");
-        assert!(waits[0] > 0, "{waits:?}");
-        assert_eq!(waits[4], 100);
+    fn messages_that_come_faster_than_they_can_be_written_leave_time_for_others() {
+        check(2, 40, 60);
+    }
+
+    #[test]
+    fn nobody_waits_for_longer_than_is_allowed() {
+        check(1, 5_000, 100);
+        check(9, 80, 100);
     }
 
     #[test]
     fn the_first_message_of_all_is_written_at_once() {
         let now = Instant::now();
-        let mut window = Window::new(Duration::from_millis(100), now);
-        window.count(1_000_000, now);
-        assert_eq!(window.opens(5_000, now), now);
+        assert_eq!(Window::new(LONGEST).opens(Duration::from_secs(1), now), now);
     }
 }

@@ -134,8 +134,9 @@ impl Chat {
     pub async fn drain(&self) {
         self.0.stop.cancel();
         self.0.tasks.close();
-        let _ = tokio::time::timeout(DRAIN_MAX, self.0.tasks.wait()).await;
+        // Whoever is in a room hears of it there; whoever is about to enter one finds none.
         self.0.rooms.drain().await;
+        let _ = tokio::time::timeout(DRAIN_MAX, self.0.tasks.wait()).await;
     }
 
     /// Somebody was banned elsewhere, or is so no longer: rooms hear of it, on every node, and what they said goes.

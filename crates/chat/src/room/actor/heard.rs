@@ -168,11 +168,10 @@ impl State {
     fn gather(&mut self, me: &ActorRef<Msg>, json: Bytes) {
         let now = Instant::now();
         self.gathered.push(json);
-        self.window.count(1, now);
         if self.flush_is_due {
             return;
         }
-        let opens = self.window.opens(self.arguments.outlet.count(), now);
+        let opens = self.window.opens(self.arguments.outlet.took(), now);
         self.flush_is_due = true;
         if opens <= now {
             // Behind what waits in the mailbox already: it leaves together.
@@ -193,9 +192,9 @@ impl State {
         if people > 0 {
             self.arguments.outlet.write(&self.gathered, now);
         }
+        self.window.wrote(self.gathered.len(), now);
         self.gathered.clear();
         self.gathered.shrink_to(GATHERED_KEPT);
-        self.window.wrote(now);
     }
 
     /// Asks for what is missed, if it does not come by itself.
