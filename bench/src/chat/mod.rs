@@ -35,6 +35,10 @@ use crate::{
 
 /// How long what was said last may take to reach everybody.
 const DRAIN: Duration = Duration::from_secs(5);
+/// How long a server takes to do what is left to do when somebody came.
+const SETTLED: Duration = Duration::from_secs(2);
+/// One in so many comes before memory is looked at: what a server makes once, and what logging in took, is not theirs.
+const FIRST_ONE_IN: usize = 10;
 
 /// Whose protocol is spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -139,7 +143,7 @@ pub(crate) struct Outcome {
     pub(crate) server: Option<Cost>,
     /// Deliveries a second divided by the share of a core that they cost.
     pub(crate) deliveries_a_core: Option<f64>,
-    /// Resident memory that the server took for a connection while nothing was said.
+    /// Resident memory that the server took for a connection while nothing was said; those that came first do not count.
     pub(crate) kib_a_connection: Option<f64>,
     /// What the server spent while nothing was said.
     pub(crate) idle_cores: Option<f64>,
@@ -162,18 +166,24 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let mut crowd = Crowd::new(adapter, arguments.bytes)?;
 
-    let (before, sockets_before) = (Snapshot::take(&arguments.server_pid)?, socket_bytes()?);
+    let idle = Duration::from_secs(arguments.idle);
+    let first = arguments.connections / FIRST_ONE_IN;
+    let (mut before, mut sockets_before) = (Snapshot::take(&arguments.server_pid)?, socket_bytes()?);
     let stalled = (arguments.connections as f64 * arguments.stalled_percent / 100.0).round() as usize;
     for number in 0..arguments.connections {
+        if number == first {
+            crowd.listen_until(Instant::now() + idle)?;
+            (before, sockets_before) = (Snapshot::take(&arguments.server_pid)?, socket_bytes()?);
+        }
         // Speakers come first, and read.
         let reads = number < arguments.connections - stalled;
         let room = number % rooms;
         let speaks = room == 0 && crowd.speakers() < arguments.speakers;
         crowd.enter(address, host, room, speaks, reads)?;
     }
-    crowd.listen_until(Instant::now() + Duration::from_secs(arguments.idle.min(2)))?;
+    crowd.listen_until(Instant::now() + idle.min(SETTLED))?;
     let quiet = Snapshot::take(&arguments.server_pid)?;
-    crowd.listen_until(Instant::now() + Duration::from_secs(arguments.idle))?;
+    crowd.listen_until(Instant::now() + idle)?;
     let (idle, sockets_idle) = (Snapshot::take(&arguments.server_pid)?, socket_bytes()?);
 
     let window = Duration::from_secs(arguments.seconds);
@@ -191,8 +201,8 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let measured = !arguments.server_pid.is_empty();
     let cost = measured.then(|| server_after.since(&server));
     let load_cores = own_after.since(&own).cores;
-    let everybody = arguments.connections as f64;
-    let kib = |after: u64, before: u64| (after as f64 - before as f64) / 1024.0 / everybody;
+    let later = (arguments.connections - first) as f64;
+    let kib = |after: u64, before: u64| (after as f64 - before as f64) / 1024.0 / later;
     let (tally, connections) = (crowd.tally(), crowd.listeners());
     let deliveries_per_second = tally.deliveries_within as f64 / window.as_secs_f64();
     let missing = (tally.taken * connections as u64).saturating_sub(tally.deliveries);
