@@ -70,6 +70,8 @@ export interface Events {
   presence: number;
   settings: Settings;
   danmaku: Danmaku;
+  /** The emotes that may be written are others: the API has the list. */
+  emotes: null;
   /** The answer to `viewers`. */
   viewers: Viewers;
   /** For moderators: messages that wait for a moderator. */
@@ -251,6 +253,8 @@ export class ChatClient {
         return this.#emit("settings", frame.settings);
       case "danmaku":
         return this.#emit("danmaku", frame);
+      case "emotes":
+        return this.#emit("emotes", null);
       case "viewers":
         return this.#emit("viewers", frame);
       case "held":

@@ -116,6 +116,8 @@ export type Frame =
   | { type: "settings"; settings: Settings }
   | ({ type: "danmaku" } & Danmaku)
   | Viewers
+  /** The emotes that may be written here are others. */
+  | { type: "emotes" }
   /** What one is here changed. */
   | { type: "you"; you: Person }
   /** To moderators, when a queue changed: messages that wait for them, and those that were reported. */

@@ -115,6 +115,7 @@ export class Room {
     client.on("entry", (entry) => this.#entry(entry));
     client.on("you", (you) => (this.you = you));
     client.on("presence", (present) => (this.present = present));
+    client.on("emotes", () => void this.emotes.load());
     client.on("viewers", (viewers) => (this.viewers = viewers));
     client.on("settings", (settings) => (this.settings = settings));
     client.on("danmaku", (danmaku) => this.#fly(danmaku));
