@@ -42,7 +42,7 @@ CREATE TABLE message_clears (
     speaker INTEGER NOT NULL,
     until   INTEGER NOT NULL,
     PRIMARY KEY (room, speaker)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- Words of what stands, as messages/words.rs cuts them; the row's number is the message's place.
 CREATE VIRTUAL TABLE message_words USING fts5 (
