@@ -1,6 +1,6 @@
 //! What chat asks of the rest of the server: who somebody is, what they may do in a channel, and whom it has banned.
 
-use std::{future::Future, net::IpAddr, pin::Pin, time::Duration};
+use std::{collections::HashSet, future::Future, net::IpAddr, pin::Pin, time::Duration};
 
 use jiff::Timestamp;
 use weir_identity::{AccountId, ChannelId, ChannelName};
@@ -168,6 +168,12 @@ pub trait Gate: Send + Sync + 'static {
     fn words(&self, channel: ChannelId, known: u32) -> Answer<'_, Result<Option<OwnWords>, Denied>> {
         let _ = (channel, known);
         Box::pin(std::future::ready(Ok(None)))
+    }
+
+    /// The codes of the emotes that may be written in a channel.
+    fn emotes(&self, channel: ChannelId) -> Answer<'_, Result<HashSet<Box<str>>, Denied>> {
+        let _ = channel;
+        Box::pin(std::future::ready(Err(Denied::Unavailable)))
     }
 
     /// What somebody is in a channel.

@@ -38,6 +38,8 @@ pub(crate) enum Msg {
     StopIfEmpty(ChannelId, ActorId),
     /// What is known of an account has changed, in whichever rooms it is.
     Anew(AccountId),
+    /// The emotes of all channels are others.
+    EmotesChanged,
     /// End all rooms, and take nobody more. Answered when their connections have been told.
     Drain(oneshot::Sender<()>),
 }
@@ -100,6 +102,11 @@ impl Rooms {
     /// What is known of an account has changed: wherever it is on this node, it is asked anew.
     pub(crate) fn ask_anew(&self, account: AccountId) {
         self.send(Msg::Anew(account));
+    }
+
+    /// The emotes of all channels are others.
+    pub(crate) fn emotes_changed(&self) {
+        self.send(Msg::EmotesChanged);
     }
 
     /// Enters the room of a channel.
@@ -180,6 +187,11 @@ impl Actor for Owner {
                             desk.ask_anew(true);
                         }
                     });
+                }
+            }
+            Msg::EmotesChanged => {
+                for slot in state.slots.values() {
+                    let _ = slot.room.actor.cast(actor::Msg::EmotesChanged);
                 }
             }
             Msg::Drain(reply) => {

@@ -30,7 +30,7 @@ use crate::{
     accounts::Account,
     admin, audit,
     auth::{self, Auth},
-    bans, channels, follows, held,
+    bans, channels, emotes, follows, held,
     json::BODY_BYTES_MAX,
     keys,
     limits::{self, Limits},
@@ -70,6 +70,12 @@ pub struct Api {
     pub announcer: Announcer,
     /// Knows which addresses hooks may name.
     pub webhooks: webhooks::Client,
+    /// How many emotes there may be.
+    pub emotes: emotes::Config,
+    /// Makes their pictures.
+    pub pictures: Arc<dyn emotes::Maker>,
+    /// Gives their pictures out.
+    pub images: emotes::Images,
 }
 
 impl std::fmt::Debug for Api {
@@ -103,6 +109,7 @@ pub fn router(api: Api) -> Router {
         .merge(words::routes::router())
         .merge(vods::routes::router())
         .merge(follows::routes::router())
+        .merge(emotes::routes::router(api.emotes.upload_bytes_max))
         .merge(audit::routes::router())
         .merge(messages::routes::router())
         .merge(admin::routes::router())
@@ -158,6 +165,7 @@ fn openapi_json() -> String {
     all.merge(words::routes::Description::openapi());
     all.merge(vods::routes::Description::openapi());
     all.merge(follows::routes::Description::openapi());
+    all.merge(emotes::routes::Description::openapi());
     all.merge(audit::routes::Description::openapi());
     all.merge(messages::routes::Description::openapi());
     all.merge(admin::routes::Description::openapi());

@@ -24,6 +24,7 @@ pub mod channels;
 #[cfg(test)]
 mod conformance;
 pub mod cql;
+pub mod emotes;
 pub mod error;
 pub mod families;
 pub mod first_start;

@@ -41,6 +41,11 @@ pub trait Presence: Rooms {
     fn followed(&self, channel: ChannelId, account: AccountId, since: Option<Timestamp>) {
         let _ = (channel, account, since);
     }
+
+    /// The emotes of a channel are others, or those of all channels. Must not block.
+    fn emotes_changed(&self, channel: Option<ChannelId>) {
+        let _ = channel;
+    }
 }
 
 /// A running stream.

@@ -16,6 +16,7 @@ use crate::{
     bans::Bans,
     channels::{Channel, Channels},
     cql::{self, Cluster, Cql},
+    emotes::Emotes,
     error::Error,
     families::Families,
     follows::Follows,
@@ -46,6 +47,7 @@ pub trait Store:
     + Audit
     + Bans
     + Channels
+    + Emotes
     + Families
     + Follows
     + HeldMessages

@@ -1,8 +1,9 @@
 //! A server's API over a real, empty store, for the tests of routes.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, pin::Pin, sync::Arc};
 
 use axum::{Router, body::Body, http::Request};
+use bytes::Bytes;
 use http_body_util::BodyExt;
 use jiff::Timestamp;
 use parking_lot::Mutex;
@@ -17,6 +18,7 @@ use crate::{
     bans::Ban,
     channels::Visibility,
     held::Held,
+    emotes::{self, Images, Maker, NotMade, Picture},
     limits::{self, Limits},
     oidc::{self, Oidc},
     places::Places,
@@ -66,6 +68,14 @@ impl Presence for AnnaIsLive {
         self.0.lock().push(format!("vod {id}"));
     }
 
+    fn followed(&self, _: weir_identity::ChannelId, _: weir_identity::AccountId, since: Option<Timestamp>) {
+        self.0.lock().push(if since.is_some() { "follows" } else { "follows no more" }.to_owned());
+    }
+
+    fn emotes_changed(&self, channel: Option<weir_identity::ChannelId>) {
+        self.0.lock().push(if channel.is_some() { "emotes of a channel" } else { "emotes of all" }.to_owned());
+    }
+
     fn revoked(&self, keys: &[KeyId]) {
         self.0.lock().extend(keys.iter().map(|key| format!("revoked {key}")));
     }
@@ -111,6 +121,23 @@ impl Rooms for AnnaIsLive {
         let stands = id.as_bytes()[15] == 7;
         let message = Message { id, author, author_name: "somebody".parse().unwrap(), text: "bad".into(), at };
         Box::pin(std::future::ready(stands.then_some(message)))
+    }
+}
+
+/// Takes what begins with `picture`.
+struct Makes;
+
+impl Maker for Makes {
+    fn make(&self, sent: Bytes) -> Pin<Box<dyn Future<Output = Result<Picture, NotMade>> + Send + '_>> {
+        let made = match &sent[..] {
+            b"busy" => Err(NotMade::Busy),
+            sent if sent.starts_with(b"picture") => {
+                let png = Bytes::from([b"made of ", sent].concat());
+                Ok(Picture { png, width: 128, height: 64, animated: false })
+            }
+            _ => Err(NotMade::Refused("this is no picture".into())),
+        };
+        Box::pin(std::future::ready(made))
     }
 }
 
@@ -192,7 +219,11 @@ impl Server {
         let playback = PlaybackTokens::new(&secret);
         let limits = Limits::new(limits, secret.clone());
         let announcer = Announcer::new(store.clone());
+        let images = Images::new(store.clone());
         let router = api::router(Api {
+            emotes: emotes::Config::default(),
+            pictures: Arc::new(Makes),
+            images: images.clone(),
             limits,
             store: store.clone(),
             presence: presence.clone(),
@@ -204,6 +235,7 @@ impl Server {
             secret: secret.clone(),
             playback,
         });
+        let router = router.merge(images.router());
         Self { store, sqlite, auth, announcer, secret, presence, router, from: None, _directory: Arc::new(directory) }
     }
 
@@ -239,7 +271,12 @@ impl Server {
                 Body::from(body.to_string())
             }
         };
-        self.router.clone().oneshot(request.body(body).unwrap()).await.unwrap()
+        self.send(request.body(body).unwrap()).await
+    }
+
+    /// What comes back of a request that is whole.
+    pub(crate) async fn send(&self, request: Request<Body>) -> axum::response::Response {
+        self.router.clone().oneshot(request).await.unwrap()
     }
 
     pub(crate) async fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Value) -> Answer {

@@ -94,6 +94,10 @@ row_id!(
 );
 
 row_id!(
+    /// One emote: a picture for a word of chat.
+    EmoteId
+);
+row_id!(
     /// One recording.
     VodId
 );

@@ -21,6 +21,7 @@ const RESERVED: &[&str] = &[
     "dash",
     "directory",
     "docs",
+    "emotes",
     "favicon",
     "feed",
     "golive",

@@ -77,6 +77,8 @@ pub(crate) enum Command {
 pub(crate) enum WorkerCall {
     /// Convert one track, over the socket that is standard input.
     Repair,
+    /// Make one picture anew, over the socket that is standard input.
+    Pictures,
 }
 
 /// What can be done with channels.

@@ -58,5 +58,6 @@ fn run(command: cli::Command) -> Result<(), Failure> {
         Command::Migrate { settings, call } => command::block_on(command::migrate::run(&settings, call)),
         Command::Config { call } => command::config::run(call),
         Command::Worker { call: cli::WorkerCall::Repair } => Ok(weir_packager::repair::worker::run()?),
+        Command::Worker { call: cli::WorkerCall::Pictures } => Ok(weir_pictures::worker::run()?),
     }
 }

@@ -18,6 +18,7 @@ use weir_control::{
     admission_call::AdmissionCall,
     api,
     auth::Auth,
+    emotes,
     first_start,
     limits::Limits,
     oidc::Oidc,
@@ -29,8 +30,9 @@ use weir_ingest::whip::Whip;
 use weir_media::Registry;
 use weir_packager::{
     Spool,
-    repair::{Program, Workers},
+    repair::{self, Program},
 };
+use weir_pictures::Workers;
 
 use crate::{
     Failure,
@@ -56,6 +58,7 @@ use crate::{
         history::History,
         nodes::{self, Nodes},
         origin,
+        pictures::Pictures,
         presence::Streams,
         rooms::WithRooms,
         running::Running,
@@ -95,7 +98,7 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
     let registry = Registry::new(config.streams.publishers_max);
     registry.keep_gops(true);
     let playlists = weir_hls::Store::new(config.playlist_limits());
-    let repair = Workers::new(config.repair.clone(), Program::this(&["worker", "repair"]));
+    let repair = repair::Workers::new(config.repair.clone(), Program::this(&["worker", "repair"]));
     let playback = PlaybackTokens::new(&secret);
     let access: Arc<dyn weir_edge::Access> = Arc::new(Signed(playback.clone()));
     let whep = Whep::new(whep::Args {
@@ -178,7 +181,10 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
     tokio::spawn(Courier::new(store.clone(), secret.clone(), &announcer, config.webhooks.clone()).run());
     let webhooks = webhooks::Client::new(config.webhooks.allow_private);
     let trusted: origin::Trusted = config.http.trusted_proxies.clone().into();
+    let images = emotes::Images::new(store.clone());
+    let pictures = Workers::new(Program::this(&["worker", "pictures"]), config.emotes.at_once);
     let site = pages::router()
+        .merge(images.router())
         .merge(api::router(api::Api {
             store,
             presence,
@@ -190,6 +196,9 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
             limits,
             announcer,
             webhooks,
+            emotes: config.emotes.clone(),
+            pictures: Arc::new(Pictures(pictures)),
+            images,
         }))
         .merge(whep::router(whep))
         .merge(whip.router())
@@ -278,7 +287,7 @@ impl Tree {
         publishing: Publishing,
         history: History,
         streams: &Streams,
-        repair: &Workers,
+        repair: &repair::Workers,
         health: &Health,
     ) -> Result<Self, Failure> {
         let current = Arc::new(ArcSwapOption::empty());

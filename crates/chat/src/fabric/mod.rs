@@ -17,7 +17,7 @@ pub use crate::gate::Answer;
 use crate::{
     archive::Beginning,
     room::{
-        Entry, Event, Settings,
+        Entry, Event, Person, Settings,
         event::Message,
         log::{Taken, Terms},
         rules::Sentence,
@@ -110,6 +110,20 @@ pub enum Signal {
         account: Option<AccountId>,
         /// At once, or before they do something.
         at_once: bool,
+    },
+    /// The channel has other emotes.
+    Emotes,
+    /// A node asks the others who is there.
+    WhoIsThere {
+        /// Which node.
+        node: u64,
+    },
+    /// Who is there on a node.
+    People {
+        /// Which node.
+        node: u64,
+        /// Everybody with an account; nobody is named where they are too many.
+        people: Option<Vec<Person>>,
     },
     /// So many are there on a node.
     Presence {

@@ -6,10 +6,12 @@
 //! goes through the [`Outlet`], written once for all. `asked` is what becomes of a request, `heard` of what the fabric tells.
 
 mod asked;
+mod emotes;
 mod heard;
+mod people;
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -35,7 +37,7 @@ use crate::{
     config::Config,
     fabric::{Delivery, Down, Fabric, Lineage, Opened, Signal, Sink},
     filter::{list::Current, own::Own},
-    gate::Gate,
+    gate::{Denied, Gate},
     socket::desk::{Asked, Desk},
     wire::{inbound::Way, outbound::Said},
 };
@@ -68,6 +70,14 @@ pub(crate) enum Msg {
     Settings { asked: Asked, settings: Settings },
     /// The store has a ban, or has lifted one.
     Sentence { account: AccountId, sentence: Option<Sentence> },
+    /// Somebody wants to know who is there.
+    Viewers(Asked),
+    /// Answer those who want to know it, whatever is known.
+    AnswerViewers,
+    /// The emotes of all channels are others: tell it.
+    EmotesChanged,
+    /// Which emotes there are.
+    Emotes(Result<HashSet<Box<str>>, Denied>),
     /// The fabric tells something.
     Delivered(Delivery),
     /// Write what was gathered.
@@ -141,6 +151,11 @@ pub(crate) struct State {
     /// What was last told: others, and everybody here.
     told: Option<(u64, Instant)>,
     shown: u64,
+    /// When everybody here was last told how many are there.
+    shown_at: Instant,
+    crowd: people::Crowd,
+    /// When it was last looked which emotes there are.
+    emotes_looked: Option<Instant>,
     /// When rights last changed, and whether at once: who was let in before and comes after is asked anew.
     rights_changed: Option<(Instant, bool)>,
     messages: Counter,
@@ -166,7 +181,11 @@ impl Actor for Room {
         let sink: Sink = Arc::new(move |delivery| drop(to.cast(Msg::Delivered(delivery))));
         let opened = arguments.fabric.open(arguments.id, sink.clone()).await;
         let opened = opened.inspect_err(|_| arguments.fabric.close(arguments.id, &sink))?;
-        Ok(State::new(arguments, sink, opened))
+        let mut state = State::new(arguments, sink, opened);
+        state.look_at_emotes(&me);
+        // Somebody comes: the other nodes know of this one from the beginning.
+        state.tell_others(1);
+        Ok(state)
     }
 
     async fn handle(&self, me: ActorRef<Msg>, msg: Msg, state: &mut State) -> Result<(), ActorProcessingErr> {
@@ -178,7 +197,14 @@ impl Actor for Room {
                 state.tick_soon(&me);
             }
             Msg::Left => state.tick_soon(&me),
-            Msg::Say { asked, speaker, id, text, reply_to } => state.say(asked, &speaker, id, text, reply_to),
+            Msg::Say { asked, speaker, id, text, reply_to } => {
+                state.look_at_emotes(&me);
+                state.say(asked, &speaker, id, text, reply_to);
+            }
+            Msg::Viewers(asked) => state.viewers(&me, asked),
+            Msg::AnswerViewers => state.answer_viewers(),
+            Msg::EmotesChanged => state.signal(Signal::Emotes),
+            Msg::Emotes(codes) => state.learn_emotes(codes),
             Msg::Allow { message, once, done } => state.allow(message, once, done),
             Msg::Find(id, reply) => drop(reply.send(state.history.message(id).cloned())),
             Msg::Danmaku { asked, speaker, text, mode, color } => state.comment(asked, &speaker, text, mode, color),
@@ -227,6 +253,9 @@ impl State {
             counts: HashMap::new(),
             told: None,
             shown: 0,
+            shown_at: Instant::now(),
+            crowd: people::Crowd::default(),
+            emotes_looked: None,
             rights_changed: None,
             messages: counter!("weir_chat_messages_total"),
             deliveries: counter!("weir_chat_deliveries_total"),

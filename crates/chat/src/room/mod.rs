@@ -6,6 +6,7 @@ pub(crate) mod history;
 pub mod log;
 pub(crate) mod order;
 pub(crate) mod outlet;
+pub(crate) mod presence;
 pub mod rules;
 pub mod settings;
 pub(crate) mod window;

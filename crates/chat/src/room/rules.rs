@@ -1,7 +1,7 @@
 //! Who may say and do what in a room. Facts and time come in; nothing is looked up here.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     hash::{DefaultHasher, Hash, Hasher},
     time::Duration,
 };
@@ -81,6 +81,8 @@ pub struct Bounds {
 pub struct Rules {
     bounds: Bounds,
     settings: Settings,
+    /// The emotes that there are; none before that was looked up.
+    emotes: HashSet<Box<str>>,
     /// What moderators decided a moment ago, newer than what is known of a speaker; `None` was lifted.
     sentences: HashMap<AccountId, (Timestamp, Option<Sentence>)>,
 }
@@ -89,7 +91,7 @@ impl Rules {
     /// Rules under which everybody may say everything within `bounds`.
     #[must_use]
     pub fn new(bounds: Bounds) -> Self {
-        Self { bounds, settings: Settings::default(), sentences: HashMap::new() }
+        Self { bounds, settings: Settings::default(), emotes: HashSet::new(), sentences: HashMap::new() }
     }
 
     /// What moderators set.
@@ -101,6 +103,11 @@ impl Rules {
     /// Moderators set something else.
     pub fn set(&mut self, settings: Settings) {
         self.settings = settings;
+    }
+
+    /// There are these emotes.
+    pub fn set_emotes(&mut self, codes: HashSet<Box<str>>) {
+        self.emotes = codes;
     }
 
     /// Somebody is banned, or not any more.
@@ -187,13 +194,29 @@ impl Rules {
         if speaker.person.role >= Role::Vip {
             return Ok(());
         }
-        if self.settings.emote_only && !text.split_whitespace().all(is_emote) {
+        if self.settings.emote_only && !text.split_whitespace().all(|word| self.is_emotes(word)) {
             return Err(Refusal::new("emote_only", "Only emotes may be sent now."));
         }
         if self.settings.links_off && text.split_whitespace().any(is_link) {
             return Err(Refusal::new("links_off", "Links may not be sent here."));
         }
         Ok(())
+    }
+
+    /// `:code:` of emotes that there are, and pictures of Unicode, in any number.
+    fn is_emotes(&self, word: &str) -> bool {
+        let mut rest = word;
+        while let Some(first) = rest.chars().next() {
+            rest = match rest.strip_prefix(':') {
+                Some(after) => match after.split_once(':') {
+                    Some((code, after)) if self.emotes.contains(code) => after,
+                    _ => return false,
+                },
+                None if is_picture(first) => rest.trim_start_matches(first),
+                None => return false,
+            };
+        }
+        true
     }
 }
 
@@ -215,14 +238,6 @@ fn fingerprint(text: &str) -> u64 {
         word.to_lowercase().hash(&mut hasher);
     }
     hasher.finish()
-}
-
-/// `:name:`, or pictures of Unicode only.
-fn is_emote(word: &str) -> bool {
-    let name = word.strip_prefix(':').and_then(|rest| rest.strip_suffix(':'));
-    let is_name =
-        |name: &str| !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    name.is_some_and(is_name) || word.chars().all(is_picture)
 }
 
 fn is_picture(c: char) -> bool {
@@ -297,7 +312,7 @@ mod tests {
         check(&members, Role::Viewer, "hello", "members_only");
         check(&members, Role::Vip, "hello", "");
         let emotes = Settings { emote_only: true, ..Settings::default() };
-        check(&emotes, Role::Viewer, ":hi: 😀👍🏽", "");
+        check(&emotes, Role::Viewer, "😀👍🏽 😀", "");
         check(&emotes, Role::Viewer, ":hi: you", "emote_only");
         check(&emotes, Role::Moderator, "quiet", "");
         let links = Settings { links_off: true, ..Settings::default() };
@@ -308,6 +323,20 @@ mod tests {
             check(&links, Role::Viewer, text, "");
         }
         check(&links, Role::Vip, "a.co", "");
+    }
+
+    #[test]
+    fn only_emotes_that_there_are_pass_where_only_emotes_may() {
+        let mut rules = rules(Settings { emote_only: true, ..Settings::default() });
+        let passes = |rules: &Rules, text: &str| rules.check(&speaker(Role::Viewer), None, text, now()).is_ok();
+        assert!(!passes(&rules, ":hi:"), "which there are is not known yet");
+        rules.set_emotes(["hi", "Yo_2"].map(Box::from).into());
+        for text in [":hi:", ":hi::Yo_2:", "😀:hi:👍🏽", ":hi: ❤️", "😀😀"] {
+            assert!(passes(&rules, text), "{text}");
+        }
+        for text in [":any:", ":HI:", ":hi", "hi:", "::", ":hi:x", ":h i:", ":hi: x", "a😀"] {
+            assert!(!passes(&rules, text), "{text}");
+        }
     }
 
     #[test]

@@ -258,6 +258,11 @@ impl Talker {
         let desk = line.desk.clone();
         let request = match inbound::read(text) {
             Ok(Request::Ping) => return desk.send(&Said::Pong.json()),
+            Ok(Request::Viewers) => {
+                // A room that is over has closed its outlet: the client is told so.
+                let _ = guest.room.actor.cast(Msg::Viewers(Asked::of(&desk)));
+                return;
+            }
             Ok(Request::Join(_)) => Err("this connection has joined".to_owned()),
             Ok(request) => Ok(request),
             Err(why) => Err(why),
@@ -367,6 +372,7 @@ impl Talker {
         let was = self.known.as_ref().map(|(before, _)| before.person.role);
         if was != Some(speaker.person.role) {
             line.desk.set_role(speaker.person.role);
+            line.desk.show(&speaker.person);
             line.desk.send(&Said::You { you: &speaker.person }.json());
             if line.desk.moderates() {
                 tokio::spawn(moderation::show_queues(shared.clone(), self.channel, line.desk.clone()));

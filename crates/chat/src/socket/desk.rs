@@ -32,6 +32,8 @@ pub(crate) struct Desk {
     unanswered: AtomicUsize,
     /// Whose it is; nobody's who only reads.
     whose: OnceLock<AccountId>,
+    /// Who that is, as the others see it.
+    person: Mutex<Option<Box<Person>>>,
     /// Whether they keep order, and hear what waits for those who do.
     moderates: AtomicBool,
     /// Whether what is known of them must be asked anew.
@@ -88,12 +90,24 @@ impl Desk {
     pub(crate) fn belongs_to(&self, person: &Person) {
         // Whoever sits there stays the same.
         let _ = self.whose.set(person.id);
+        self.show(person);
         self.set_role(person.role);
     }
 
     /// Says what they are in the room.
     pub(crate) fn set_role(&self, role: Role) {
         self.moderates.store(role >= Role::Moderator, Relaxed);
+    }
+
+    /// Says who sits there, as the others see it.
+    pub(crate) fn show(&self, person: &Person) {
+        *self.person.lock() = Some(Box::new(person.clone()));
+    }
+
+    /// Who sits there; nobody who only reads.
+    #[must_use]
+    pub(crate) fn person(&self) -> Option<Person> {
+        self.person.lock().as_deref().cloned()
     }
 
     /// Whose it is.

@@ -169,6 +169,15 @@ impl Chat {
         self.0.fabric.signal(channel, Signal::Queues { held, reported });
     }
 
+    /// A channel has other emotes: who is in its rooms is told so, on every node. Without a channel, those of all
+    /// channels are others: rooms of this node tell it wherever they are.
+    pub fn emotes_changed(&self, channel: Option<ChannelId>) {
+        match channel {
+            Some(channel) => self.0.fabric.signal(channel, Signal::Emotes),
+            None => self.0.rooms.emotes_changed(),
+        }
+    }
+
     /// A channel has other words of its own: its rooms read them, on every node.
     pub fn words_changed(&self, channel: ChannelId, version: u32) {
         self.0.fabric.signal(channel, Signal::Words { version });

@@ -110,6 +110,8 @@ pub enum Request {
         /// So.
         settings: Settings,
     },
+    /// Asks who is there.
+    Viewers,
     /// Asks whether anybody is there.
     Ping,
 }
@@ -147,6 +149,7 @@ mod tests {
             &Request::Say { id, text: "hi".into(), reply_to: None },
         );
         check(r#"{"type":"ping"}"#, &Request::Ping);
+        check(r#"{"type":"viewers"}"#, &Request::Viewers);
         check(r#"{"type":"ping","at":5}"#, &Request::Ping);
         check(r#"{"type":"clear"}"#, &Request::Clear { user: None });
     }

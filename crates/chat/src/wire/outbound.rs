@@ -92,6 +92,15 @@ pub enum Said<'a> {
         /// This.
         you: &'a Person,
     },
+    /// Who is there.
+    Viewers {
+        /// So many, on all nodes.
+        count: u64,
+        /// Those with an account; nobody is named where they are too many.
+        people: Option<&'a [Person]>,
+    },
+    /// There are other emotes: ask for them again.
+    Emotes,
     /// The room is another.
     Settings {
         /// So.
@@ -172,6 +181,8 @@ mod tests {
         check(&Said::Held { count: 2 }, r#"{"type":"held","count":2}"#);
         check(&Said::Reported { count: 0 }, r#"{"type":"reported","count":0}"#);
         check(&Said::Pong, r#"{"type":"pong"}"#);
+        check(&Said::Emotes, r#"{"type":"emotes"}"#);
+        check(&Said::Viewers { count: 3, people: None }, r#"{"type":"viewers","count":3,"people":null}"#);
         let refused = refusal(&Refusal::for_now("slow_mode", "Wait.", Duration::from_micros(2_500_100)), None);
         assert_eq!(refused, r#"{"type":"error","code":"slow_mode","text":"Wait.","retry_after":2.501}"#);
         let refused = refusal(&Refusal::new("empty", "No."), ClientId::parse("a").as_ref());

@@ -46,6 +46,7 @@ fn statuses(call: &Operation) -> Vec<(&'static str, &'static str)> {
     let header = |name: &str| parameters().any(|parameter| parameter.name == name);
     let (once, conditional) = (header("Idempotency-Key"), header("If-Match"));
     let (secured, body) = (call.security.is_some(), call.request_body.is_some());
+    let is_json = matches!(&call.request_body, Some(RefOr::T(body)) if body.content.contains_key("application/json"));
     // Logging in takes cookies, and only of this server's pages.
     let login = call.tags.iter().flatten().any(|tag| tag == "auth");
     let all = [
@@ -62,7 +63,7 @@ fn statuses(call: &Operation) -> Vec<(&'static str, &'static str)> {
         (conditional, "412", "It was changed since the version that `If-Match` names."),
         (body, "408", "The body did not come in time."),
         (body, "413", "The body is too long."),
-        (body, "415", "The body is not `application/json`."),
+        (is_json, "415", "The body is not `application/json`."),
         (body, "422", "The body says what cannot be."),
         (true, "429", "Too many requests."),
     ];

@@ -320,6 +320,7 @@ impl Cql {
             self.remove_words_of(channel).await?;
             self.remove_messages_in(channel).await?;
             self.remove_followers_of(channel).await?;
+            self.remove_emotes_in(channel).await?;
             self.remove_vods_in(channel).await?;
             self.release_of(Kind::Channel, &name, id).await?;
             let disown: Values = Box::new((owner.column(), id));

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod devices;
+mod emotes;
 mod follows;
 mod messages;
 mod moderation;
@@ -39,6 +40,7 @@ pub(crate) async fn all(store: &dyn Store) {
     accounts::all(store).await;
     devices::all(store).await;
     rights::all(store).await;
+    emotes::all(store).await;
     follows::all(store).await;
     requests::all(store).await;
     messages::all(store).await;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use scylla::value::CqlTimestamp;
 use uuid::Uuid;
-use weir_identity::{AccountId, AuditId, ChannelId, DeliveryId, FamilyId, HookId, KeyId, NodeId, VodId};
+use weir_identity::{AccountId, AuditId, ChannelId, DeliveryId, EmoteId, FamilyId, HookId, KeyId, NodeId, VodId};
 
 use weir_identity::{HeldId, MessageId};
 
@@ -32,7 +32,7 @@ macro_rules! id {
         }
     )+};
 }
-id!(AccountId, AuditId, ChannelId, DeliveryId, FamilyId, HookId, KeyId, NodeId, VodId);
+id!(AccountId, AuditId, ChannelId, DeliveryId, EmoteId, FamilyId, HookId, KeyId, NodeId, VodId);
 id!(HeldId, MessageId);
 
 /// A time, in milliseconds.

@@ -62,6 +62,8 @@ pub(crate) struct Config {
     pub(crate) redis: Redis,
     /// The room beside every channel.
     pub(crate) chat: weir_chat::Config,
+    /// Pictures for words of chat.
+    pub(crate) emotes: weir_control::emotes::Config,
     /// The cluster. Takes effect when that part is in this build.
     pub(crate) cluster: Cluster,
 }
@@ -90,6 +92,7 @@ impl Default for Config {
             webrtc: weir_peer::Config::default(),
             redis: Redis::default(),
             chat: weir_chat::Config::default(),
+            emotes: weir_control::emotes::Config::default(),
             cluster: Cluster::default(),
         }
     }
@@ -119,6 +122,7 @@ impl Config {
         self.webhooks.validate().map_err(below("webhooks"))?;
         self.admission.validate().map_err(below("admission"))?;
         self.chat.validate().map_err(below("chat"))?;
+        self.emotes.validate().map_err(below("emotes"))?;
         self.first_start.validate().map_err(below("first_start"))?;
         self.log.validate().map_err(below("log"))?;
         self.redis.target().map_err(|why| ("redis.url".to_owned(), why.to_string()))?;

@@ -1,6 +1,6 @@
 //! Who may talk in a channel's room: chat asks, accounts, roles and bans answer.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{collections::HashSet, net::IpAddr, sync::Arc};
 
 use jiff::Timestamp;
 use serde_json::json;
@@ -22,7 +22,7 @@ use weir_control::{
     held,
     rights::Right,
     roles::ChannelRole,
-    webhooks::{Announcer, Event},
+    webhooks::{Announcer, Event, Whose},
 };
 use weir_identity::{AccountId, ChannelId, ChannelName, HeldId, KeySecret};
 
@@ -85,7 +85,7 @@ impl ChatGate {
         Ok(Speaker {
             person: Person { id: account.id, name: account.name, display_name, role: role(right) },
             sentence: ban.map(|ban| Sentence { until: ban.until }),
-            follows_since: None,
+            follows_since: self.store.follows_since(channel.id, account.id).await.map_err(away)?,
         })
     }
 
@@ -204,6 +204,14 @@ impl weir_chat::Gate for ChatGate {
             }
             let list = self.store.words_of(channel).await.map_err(away)?;
             Ok(Some(OwnWords { version: list.version, words: list.words.into_iter().map(word).collect() }))
+        })
+    }
+
+    fn emotes(&self, channel: ChannelId) -> Answer<'_, Result<HashSet<Box<str>>, Denied>> {
+        Box::pin(async move {
+            let own = self.store.emotes_of(Whose::Channel(channel)).await.map_err(away)?;
+            let others = self.store.emotes_of(Whose::Installation).await.map_err(away)?;
+            Ok(own.iter().chain(&others).map(|emote| emote.code.as_str().into()).collect())
         })
     }
 

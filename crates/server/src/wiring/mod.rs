@@ -9,6 +9,7 @@ pub(crate) mod history;
 pub(crate) mod moved;
 pub(crate) mod nodes;
 pub(crate) mod origin;
+pub(crate) mod pictures;
 pub(crate) mod presence;
 pub(crate) mod revoked;
 pub(crate) mod rooms;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use weir_chat::{
     Chat, filter,
     gate::Denied,
@@ -98,6 +99,14 @@ impl Presence for WithRooms {
 
     fn live_channels(&self) -> Vec<ChannelName> {
         self.streams.live_channels()
+    }
+
+    fn followed(&self, channel: ChannelId, account: AccountId, _: Option<Timestamp>) {
+        self.chat.rights_changed(channel, Some(account), false);
+    }
+
+    fn emotes_changed(&self, channel: Option<ChannelId>) {
+        self.chat.emotes_changed(channel);
     }
 
     fn end(&self, channel: &ChannelName) {

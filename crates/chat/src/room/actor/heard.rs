@@ -16,6 +16,7 @@ use crate::{
         event::{Entry, Event},
         order::Order,
         outlet::BEHIND_BYTES_MAX,
+        presence::is_worth_telling,
     },
     wire::outbound::Said,
 };
@@ -133,6 +134,7 @@ impl State {
             Signal::Settings(settings) => {
                 let json = Said::Settings { settings: &settings }.json();
                 self.rules.set(settings);
+                self.look_at_emotes(me);
                 self.gather(me, json);
             }
             Signal::Queues { held, reported } => {
@@ -154,9 +156,18 @@ impl State {
                 });
             }
             Signal::Sentence { account, sentence } => self.rules.sentence(account, sentence, now()),
+            Signal::Emotes => {
+                self.emotes_changed(me);
+                self.gather(me, Said::Emotes.json());
+            }
+            Signal::WhoIsThere { node } => self.name_people(node),
+            Signal::People { node, people } => self.others_named(node, people),
             Signal::Presence { node, count } if node != self.arguments.node => {
                 if self.counts.len() < NODES_MAX || self.counts.contains_key(&node) {
-                    self.counts.insert(node, (count, Instant::now()));
+                    if self.counts.insert(node, (count, Instant::now())).is_none() {
+                        // It does not know this one either.
+                        self.tell_others(self.arguments.outlet.count() as u64);
+                    }
                     self.tick_soon(me);
                 }
             }
@@ -252,22 +263,28 @@ impl State {
         }
     }
 
+    /// Tells the other nodes how many are here.
+    pub(super) fn tell_others(&mut self, here: u64) {
+        self.told = Some((here, Instant::now()));
+        self.signal(Signal::Presence { node: self.arguments.node, count: here });
+    }
+
     pub(super) fn tick(&mut self, me: &ActorRef<Msg>) {
         let now = Instant::now();
         let here = self.arguments.outlet.count() as u64;
         let is_new = self.told.is_none_or(|(count, at)| count != here || now - at >= COUNT_TOLD_EVERY);
         if is_new {
-            self.told = Some((here, now));
-            self.signal(Signal::Presence { node: self.arguments.node, count: here });
+            self.tell_others(here);
         }
         self.counts.retain(|_, (_, at)| now.saturating_duration_since(*at) < COUNT_BELIEVED);
         let present = self.present();
-        if present != self.shown {
-            self.shown = present;
+        if is_worth_telling(self.shown, present, now - self.shown_at) {
+            (self.shown, self.shown_at) = (present, now);
             self.gather(me, Said::Presence { count: present }.json());
         }
         let unread = self.arguments.outlet.trim(now);
-        if unread || !self.counts.is_empty() {
+        // A large room hears of a small change in the end.
+        if unread || !self.counts.is_empty() || present != self.shown {
             self.tick_soon(me);
         }
     }

@@ -11,7 +11,7 @@ use super::{
     names,
 };
 use crate::{
-    accounts, audit, bans, channels, conformance, families, follows, held, idempotency, keys, messages,
+    accounts, audit, bans, channels, conformance, emotes, families, follows, held, idempotency, keys, messages,
     oidc_identities, reports, roles, sessions, signing,
     store::{Answer, Config, Place},
     vods, webhooks, words,
@@ -40,12 +40,13 @@ async fn it_does_what_every_store_does() {
 
 /// Every statement there is, with its kind. A domain's new `cql.rs` stands here too.
 fn texts() -> Vec<(&'static str, &'static str)> {
-    let all: [&[(&str, &str)]; 21] = [
+    let all: [&[(&str, &str)]; 22] = [
         accounts::cql::Rows::TEXTS,
         accounts::cql::removal::Statements::TEXTS,
         audit::cql::Statements::TEXTS,
         bans::cql::Statements::TEXTS,
         channels::cql::Rows::TEXTS,
+        emotes::cql::Statements::TEXTS,
         families::cql::Statements::TEXTS,
         follows::cql::Rows::TEXTS,
         idempotency::cql::Statements::TEXTS,
