@@ -4,8 +4,7 @@
 //! `package` (what it does): `measure` looks at the first frames, `timeline` rebases the publisher's timestamps,
 //! [`weir_hls::cut`] says where parts end, `lane` and `mux` bring each track through GStreamer's `cmafmux`, `moof`
 //! corrects what that muxer cannot know. [`spool`] keeps finished segments on disk, [`record`] for good. [`repair`] makes,
-//! in processes of its
-//! own, what viewers need and a publisher does not send. [`demo`] is a publisher.
+//! in processes of its own, what viewers need and a publisher does not send. [`demo`] is a publisher.
 //!
 //! The only crate that knows GStreamer. It knows no protocol and no viewer: frames come from a [`weir_media::bus`],
 //! parts go to a [`weir_hls::StreamWriter`].

@@ -6,7 +6,7 @@ use std::{
 };
 
 use socket2::{Domain, Protocol, Socket, Type};
-use weir_identity::ChannelName;
+use weir_identity::{ChannelName, VodId};
 
 /// Connections that the kernel keeps before they are accepted: a burst of viewers at the start of a show.
 const BACKLOG: i32 = 4096;
@@ -33,6 +33,11 @@ impl Addresses {
     /// The page of a channel.
     pub(crate) fn page_url(&self, channel: &ChannelName) -> String {
         format!("{}/{channel}", self.web())
+    }
+
+    /// The playlist of a recording.
+    pub(crate) fn vod_url(&self, id: VodId) -> String {
+        format!("{}/vod/{id}/index.m3u8", self.web())
     }
 
     /// The page that lists who is live.

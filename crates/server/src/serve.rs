@@ -13,19 +13,19 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 use weir_chat::{Chat, fabric, filter};
 use weir_control::{
-    Presence,
+    Presence, Store,
     admin::Operators,
     admission_call::AdmissionCall,
     api,
     auth::Auth,
-    emotes,
-    first_start,
+    emotes, first_start,
     limits::Limits,
     oidc::Oidc,
     playback::PlaybackTokens,
     webhooks::{self, Announcer, Courier},
 };
 use weir_edge::whep::{self, Whep};
+use weir_identity::KeySecret;
 use weir_ingest::whip::Whip;
 use weir_media::Registry;
 use weir_packager::{
@@ -60,6 +60,7 @@ use crate::{
         origin,
         pictures::Pictures,
         presence::Streams,
+        recordings::Recordings,
         rooms::WithRooms,
         running::Running,
     },
@@ -99,6 +100,9 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
     registry.keep_gops(true);
     let playlists = weir_hls::Store::new(config.playlist_limits());
     let repair = repair::Workers::new(config.repair.clone(), Program::this(&["worker", "repair"]));
+    let announcer = Announcer::new(store.clone());
+    let recordings = open_recordings(&config, &store, &secret, &announcer)?;
+    playlists.observe(Arc::new(recordings.clone()));
     let playback = PlaybackTokens::new(&secret);
     let access: Arc<dyn weir_edge::Access> = Arc::new(Signed(playback.clone()));
     let whep = Whep::new(whep::Args {
@@ -133,7 +137,6 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
         running: Running::default(),
         whep: Some(whep.clone()),
     };
-    let announcer = Announcer::new(store.clone());
     let history = History::new(store.clone(), announcer.clone(), config.streams.grace_time);
     let auth = Auth::open(store.clone(), &secret, config.auth.clone()).await?;
     let fabric: Arc<dyn fabric::Fabric> = match config.redis.target()? {
@@ -153,12 +156,16 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
     let publishing = Publishing { tls: certificate.clone(), gate, whip: whip.clone(), chat: chat.clone() };
     let tree = Tree::start(&config, publishing, history, &streams, &repair, &health).await?;
     let addresses = sockets.addresses(&config, tree.rtmp.address)?;
+    recordings.reached_at(addresses.clone());
+    tokio::spawn(recordings.clone().recover());
+    tokio::spawn(recordings.clone().tidy());
 
     let first = first_start::run(&*store, &secret, &config.first_start).await?;
     let admin = Admin::new(store.clone(), secret.clone(), registry, nodes.clone(), addresses.clone());
     let token = Token::create(&config.data_dir)?;
     nodes.with_rooms(chat.clone());
-    let with_rooms = WithRooms { streams: streams.clone(), chat: chat.clone(), gate: chat_gate };
+    let with_rooms =
+        WithRooms { streams: streams.clone(), chat: chat.clone(), gate: chat_gate, recordings: recordings.clone() };
     let presence: Arc<dyn Presence> = Arc::new(with_rooms);
     tokio::spawn(auth.clone().rotate_keys(secret.clone()));
     if let Some(redis) = config.redis.target()? {
@@ -204,7 +211,8 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
         .merge(whip.router())
         .merge(chat.router())
         .layer(from_fn_with_state(trusted, origin::seen));
-    let edge = weir_edge::service(playlists, Some(access));
+    let vod = weir_edge::Vod::new(Arc::new(recordings.library()));
+    let edge = weir_edge::service(playlists, Some(access)).with_recordings(vod);
     let stop_http = CancellationToken::new();
     let http = tokio::spawn(weir_edge::serve(listeners, edge, site, config.edge.clone(), stop_http.clone()));
 
@@ -226,6 +234,7 @@ pub(crate) async fn serve(loaded: Loaded) -> Result<(), Failure> {
         // A panic of the listeners is their end as well.
         let _ = http.await;
         tree.publishers_gone().await;
+        recordings.written().await;
         stop.cancel();
         let _ = internal.await;
     };
@@ -352,6 +361,18 @@ fn start_spool(config: &Config) -> Result<Option<Spool>, Failure> {
     let spool = Spool::start(&directory, config.streams.spool_bytes_max);
     let spool = spool.map_err(|error| format!("the spool {} cannot be used: {error}", directory.display()))?;
     Ok(Some(spool))
+}
+
+/// What is recorded, and what was.
+fn open_recordings(
+    config: &Config,
+    store: &Arc<dyn Store>,
+    secret: &KeySecret,
+    announcer: &Announcer,
+) -> Result<Recordings, Failure> {
+    let recordings = Recordings::open(&config.data_dir, &config.recording, store.clone(), secret, announcer.clone());
+    let place = config.data_dir.join("vods");
+    Ok(recordings.map_err(|error| format!("recordings cannot be kept in {}: {error}", place.display()))?)
 }
 
 /// Adds the setting to an error about a port.

@@ -10,10 +10,11 @@ mod tests;
 
 use jiff::Timestamp;
 use utoipa::ToSchema;
-use weir_identity::{ChannelId, NodeId, VodId, WatchId};
+use weir_identity::{ChannelId, KeySecret, NodeId, VodId, WatchId};
 
 use crate::{
     channels::{Channel, Visibility},
+    seal::derive,
     store::Answer,
 };
 
@@ -68,6 +69,13 @@ impl Vod {
             version: 1,
         }
     }
+}
+
+/// Tells an installation from others, for the folders of its recordings: their media may be removed only by the
+/// installation that they are of.
+#[must_use]
+pub fn fingerprint(secret: &KeySecret) -> String {
+    derive(secret, "recordings", b"").iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// How far a recording is.

@@ -109,7 +109,7 @@ impl Edge {
     /// Whether a path is for this service.
     #[must_use]
     pub fn wants(path: &str) -> bool {
-        path.starts_with(route::PREFIX) || path.starts_with(vod::PREFIX)
+        path.starts_with(route::PREFIX) || vod::wants(path)
     }
 
     /// Answers a request, after waiting for what it waits for. Its body is not read.
@@ -121,7 +121,7 @@ impl Edge {
             _ => return answer::problem(Problem::Method),
         };
         let path = request.uri().path();
-        if path.starts_with(vod::PREFIX) {
+        if vod::wants(path) {
             let answered = match self.inner.vod.get() {
                 Some(vod) => vod.answer(path, request.uri().query(), request.headers()).await,
                 None => Err(Problem::NotFound),

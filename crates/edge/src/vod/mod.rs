@@ -14,7 +14,7 @@ use std::{future::Future, path::PathBuf, pin::Pin, sync::Arc};
 use http::{HeaderMap, HeaderValue, Response, header};
 use weir_identity::{VodId, WatchId};
 
-pub(crate) use self::route::PREFIX;
+pub(crate) use self::route::wants;
 use self::{
     route::{Target, target},
     shelf::Shelf,

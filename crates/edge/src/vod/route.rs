@@ -4,7 +4,7 @@ use weir_hls::Resource;
 use weir_identity::{VodId, WatchId};
 
 /// What all paths of recordings start with.
-pub(crate) const PREFIX: &str = "/vod/";
+const PREFIX: &str = "/vod/";
 
 /// What a path names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +15,11 @@ pub(crate) enum Target<'a> {
     Playlist { id: VodId, watch: WatchId, rendition: &'a str },
     /// `/vod/ID/WATCH/RENDITION/{init-K.mp4,seg-MSN.m4s}`
     File { id: VodId, watch: WatchId, rendition: &'a str, resource: Resource },
+}
+
+/// Whether a path is below a recording's page, which is `/vod/ID` and not ours.
+pub(crate) fn wants(path: &str) -> bool {
+    path.strip_prefix(PREFIX).is_some_and(|rest| rest.contains('/'))
 }
 
 /// Reads a path. Ids are parsed and files are looked up by their numbers, so that no path reaches the disk as text.
@@ -37,6 +42,12 @@ pub(crate) fn target(path: &str) -> Option<Target<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_recordings_page_is_somebody_elses() {
+        assert!(wants("/vod/0190-aB/index.m3u8") && wants("/vod//"));
+        assert!(!wants("/vod/0190-aB") && !wants("/vod/") && !wants("/vods/a/b"));
+    }
 
     #[test]
     fn paths_name_what_they_say_and_nothing_else() {

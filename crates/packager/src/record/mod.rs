@@ -29,7 +29,7 @@ use std::{
     time::Duration,
 };
 
-use metrics::counter;
+use metrics::{Unit, counter, describe_counter, describe_gauge};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 use weir_hls::{Completed, RenditionId, RenditionSpec, Sink};
@@ -93,6 +93,7 @@ impl Recorder {
     /// When the folder cannot be made, or there can be no thread.
     pub fn start(directory: &Path, config: Config) -> io::Result<Self> {
         std::fs::create_dir_all(directory)?;
+        describe();
         let queue = Arc::new(Queue::default());
         let disk = Disk::new(directory.to_owned(), config.disk_free_min);
         let of_thread = queue.clone();
@@ -195,6 +196,14 @@ impl Sink for Recording {
     fn ended(&self) {
         self.end(Why::StreamEnded);
     }
+}
+
+/// Names the metrics.
+fn describe() {
+    describe_gauge!("weir_recordings_running", "Streams that are recorded now.");
+    describe_counter!("weir_recordings_ended_total", "Recordings that ended, by why.");
+    describe_counter!("weir_recording_segments_lost_total", "Segments that are gaps, because the disk was too slow.");
+    describe_counter!("weir_recording_written_bytes_total", Unit::Bytes, "Bytes of media that were recorded.");
 }
 
 /// A gap as long as that segment.

@@ -18,7 +18,7 @@ pub(crate) use load::{Loaded, Sources, load};
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Config {
-    /// Directory for the database, the spool and the command line's token. Made if it is missing; one server uses it at a time.
+    /// Directory for the database, the spool, recordings and the command line's token. Made if it is missing; one server uses it at a time.
     pub(crate) data_dir: PathBuf,
     /// Name or address that printed URLs carry, for example `live.example.org`. Empty: the listening address, or `localhost`.
     pub(crate) public_host: String,
@@ -38,6 +38,8 @@ pub(crate) struct Config {
     pub(crate) hls: Hls,
     /// How many streams there may be, how long they live, where their segments lie.
     pub(crate) streams: Streams,
+    /// What becomes of streams that are recorded.
+    pub(crate) recording: weir_packager::record::Config,
     /// Conversion of what viewers cannot take as it is sent.
     pub(crate) repair: weir_packager::repair::Config,
     /// How media is handed to viewers.
@@ -80,6 +82,7 @@ impl Default for Config {
             ingest: weir_ingest::Config::default(),
             hls: Hls::default(),
             streams: Streams::default(),
+            recording: weir_packager::record::Config::default(),
             repair: weir_packager::repair::Config::default(),
             edge: weir_edge::Config::default(),
             store: weir_control::Config::default(),
@@ -113,6 +116,7 @@ impl Config {
         if self.hls.window > WINDOW_MAX {
             return Err(("hls.window".into(), "must be at most 10m: it is kept for every stream".into()));
         }
+        self.recording.validate().map_err(below("recording"))?;
         self.repair.validate().map_err(below("repair"))?;
         self.edge.validate().map_err(below("edge"))?;
         self.webrtc.validate().map_err(below("webrtc"))?;

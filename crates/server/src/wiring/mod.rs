@@ -11,6 +11,7 @@ pub(crate) mod nodes;
 pub(crate) mod origin;
 pub(crate) mod pictures;
 pub(crate) mod presence;
+pub(crate) mod recordings;
 pub(crate) mod revoked;
 pub(crate) mod rooms;
 pub(crate) mod running;

@@ -17,15 +17,16 @@ use weir_control::{
     rooms::{Changed, NotSaid, Said, Waiting},
     words::{Action, Word},
 };
-use weir_identity::{AccountId, ChannelId, ChannelName, KeyId, MessageId};
+use weir_identity::{AccountId, ChannelId, ChannelName, KeyId, MessageId, VodId};
 
-use super::{chat::ChatGate, nodes::News, presence::Streams};
+use super::{chat::ChatGate, nodes::News, presence::Streams, recordings::Recordings};
 
 /// What is live, and the rooms beside it, for the API.
 pub(crate) struct WithRooms {
     pub(crate) streams: Streams,
     pub(crate) chat: Chat,
     pub(crate) gate: Arc<ChatGate>,
+    pub(crate) recordings: Recordings,
 }
 
 impl Rooms for WithRooms {
@@ -39,7 +40,11 @@ impl Rooms for WithRooms {
             Changed::Role(channel, account) => self.chat.rights_changed(channel, Some(account), true),
             // Whoever only reads is not held back: it is early enough before they write.
             Changed::Addresses(channel) => self.chat.rights_changed(channel, None, false),
-            Changed::Account(account) => _ = self.streams.nodes.tell(News::Account(account)),
+            Changed::Account(account) => {
+                // It may be gone, with its channels and what was recorded there.
+                self.recordings.look_at_all();
+                self.streams.nodes.tell(News::Account(account));
+            }
         }
     }
 
@@ -119,6 +124,10 @@ impl Presence for WithRooms {
 
     fn revoked(&self, keys: &[KeyId]) {
         self.streams.revoked(keys);
+    }
+
+    fn vod_changed(&self, id: VodId) {
+        self.recordings.look_at(id);
     }
 }
 
