@@ -112,14 +112,9 @@ pub(crate) fn machine_seconds() -> io::Result<f64> {
     Ok((ticks.iter().sum::<f64>() - idle) / per_second as f64)
 }
 
-/// Memory of the buffers of all TCP sockets of the machine (`/proc/net/sockstat`), in bytes.
-pub(crate) fn socket_bytes() -> io::Result<u64> {
-    let text = fs::read_to_string("/proc/net/sockstat")?;
-    let line = text.lines().find_map(|line| line.strip_prefix("TCP:")).unwrap_or_default();
-    let pages = line.split_once(" mem ").and_then(|(_, rest)| rest.split_whitespace().next()?.parse::<u64>().ok());
-    // SAFETY: sysconf has no preconditions.
-    let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    Ok(pages.unwrap_or(0) * u64::try_from(page).unwrap_or(4096))
+/// Memory of the kernel's objects, sockets among them, that it cannot drop (`/proc/meminfo`), in bytes.
+pub(crate) fn kernel_bytes() -> io::Result<u64> {
+    Ok(bytes_of("SUnreclaim:", &fs::read_to_string("/proc/meminfo")?))
 }
 
 fn bytes_of(field: &str, status: &str) -> u64 {

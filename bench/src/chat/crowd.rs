@@ -137,16 +137,23 @@ impl Crowd {
         Ok(())
     }
 
-    /// Reads what lies for those who did not read. Gives how many were told to come back.
-    pub(crate) fn told_to_come_back(&mut self) -> Result<usize, Failure> {
+    /// Reads what lies for those who did not read. Gives how many the server has let go of.
+    pub(crate) fn let_go(&mut self) -> usize {
         let mut nobody = Tally::new();
-        let mut told = 0;
+        let mut gone = 0;
         for mut client in std::mem::take(&mut self.stalled) {
             let end = Instant::now() + WAIT_MAX;
-            while Instant::now() < end && client.read(&mut self.reading, &mut nobody, || 0).is_ok() {}
-            told += usize::from(client.comes_back);
+            let is_over = loop {
+                if client.comes_back || client.read(&mut self.reading, &mut nobody, || 0).is_err() {
+                    break true;
+                }
+                if Instant::now() >= end {
+                    break false;
+                }
+            };
+            gone += usize::from(is_over);
         }
-        Ok(told)
+        gone
     }
 
     fn read(&mut self, name: usize) {

@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 use self::{adapter::Adapter, crowd::Crowd};
 use crate::{
     Failure,
-    cost::{Cost, Snapshot, machine_seconds, socket_bytes},
+    cost::{Cost, Snapshot, kernel_bytes, machine_seconds},
     quantiles::Quantiles,
 };
 
@@ -37,8 +37,6 @@ use crate::{
 const DRAIN: Duration = Duration::from_secs(5);
 /// How long a server takes to do what is left to do when somebody came.
 const SETTLED: Duration = Duration::from_secs(2);
-/// One in so many comes before memory is looked at: what a server makes once, and what logging in took, is not theirs.
-const FIRST_ONE_IN: usize = 10;
 
 /// Whose protocol is spoken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -131,9 +129,9 @@ pub(crate) struct Outcome {
     pub(crate) doubles: u64,
     /// Why connections ended, and what was refused.
     pub(crate) errors: BTreeMap<String, u64>,
-    /// Who stopped reading, and how many of them were told to come back.
+    /// Who stopped reading, and how many of them the server told to come back, or let go of when they did not hear that.
     pub(crate) stalled: usize,
-    pub(crate) stalled_told: usize,
+    pub(crate) stalled_let_go: usize,
     /// Everybody heard everything.
     pub(crate) keeps_up: bool,
     /// This process's share of its core: figures mean little when it nears 1.
@@ -143,11 +141,12 @@ pub(crate) struct Outcome {
     pub(crate) server: Option<Cost>,
     /// Deliveries a second divided by the share of a core that they cost.
     pub(crate) deliveries_a_core: Option<f64>,
-    /// Resident memory that the server took for a connection while nothing was said; those that came first do not count.
+    /// Resident memory that the server took for a connection while nothing was said, with what it made once for all of
+    /// them: of thousands it is theirs.
     pub(crate) kib_a_connection: Option<f64>,
     /// What the server spent while nothing was said.
     pub(crate) idle_cores: Option<f64>,
-    /// Memory of the kernel's TCP buffers for a connection then, both its ends.
+    /// Memory that the kernel took for a connection then, for both its ends and with whatever else went on.
     pub(crate) kernel_kib_a_connection: f64,
 }
 
@@ -155,6 +154,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let host = arguments.url.strip_prefix("http://").ok_or("the URL is not http://HOST:PORT")?.trim_end_matches('/');
     let address = host.to_socket_addrs()?.next().ok_or("the host has no address")?;
     let rooms = arguments.rooms.max(1);
+    let (before, kernel_before) = (Snapshot::take(&arguments.server_pid)?, kernel_bytes()?);
     let adapter: Box<dyn Adapter> = match arguments.protocol {
         Protocol::Centrifugo => {
             Box::new(centrifugo::Centrifugo::new(arguments.channel.clone().unwrap_or_else(|| "bench".into())))
@@ -166,25 +166,19 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     };
     let mut crowd = Crowd::new(adapter, arguments.bytes)?;
 
-    let idle = Duration::from_secs(arguments.idle);
-    let first = arguments.connections / FIRST_ONE_IN;
-    let (mut before, mut sockets_before) = (Snapshot::take(&arguments.server_pid)?, socket_bytes()?);
     let stalled = (arguments.connections as f64 * arguments.stalled_percent / 100.0).round() as usize;
     for number in 0..arguments.connections {
-        if number == first {
-            crowd.listen_until(Instant::now() + idle)?;
-            (before, sockets_before) = (Snapshot::take(&arguments.server_pid)?, socket_bytes()?);
-        }
         // Speakers come first, and read.
         let reads = number < arguments.connections - stalled;
         let room = number % rooms;
         let speaks = room == 0 && crowd.speakers() < arguments.speakers;
         crowd.enter(address, host, room, speaks, reads)?;
     }
+    let idle = Duration::from_secs(arguments.idle);
     crowd.listen_until(Instant::now() + idle.min(SETTLED))?;
     let quiet = Snapshot::take(&arguments.server_pid)?;
     crowd.listen_until(Instant::now() + idle)?;
-    let (idle, sockets_idle) = (Snapshot::take(&arguments.server_pid)?, socket_bytes()?);
+    let (idle, kernel_idle) = (Snapshot::take(&arguments.server_pid)?, kernel_bytes()?);
 
     let window = Duration::from_secs(arguments.seconds);
     crowd.talk(arguments.rate);
@@ -196,13 +190,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let machine = (machine_seconds()? - machine) / window.as_secs_f64();
     crowd.hush();
     crowd.drain(Instant::now() + DRAIN)?;
-    let stalled_told = crowd.told_to_come_back()?;
+    let stalled_let_go = crowd.let_go();
 
     let measured = !arguments.server_pid.is_empty();
     let cost = measured.then(|| server_after.since(&server));
     let load_cores = own_after.since(&own).cores;
-    let later = (arguments.connections - first) as f64;
-    let kib = |after: u64, before: u64| (after as f64 - before as f64) / 1024.0 / later;
+    let everybody = arguments.connections as f64;
+    let kib = |after: u64, before: u64| (after as f64 - before as f64) / 1024.0 / everybody;
     let (tally, connections) = (crowd.tally(), crowd.listeners());
     let deliveries_per_second = tally.deliveries_within as f64 / window.as_secs_f64();
     let missing = (tally.taken * connections as u64).saturating_sub(tally.deliveries);
@@ -224,7 +218,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         doubles: tally.doubles,
         errors: tally.errors.clone(),
         stalled,
-        stalled_told,
+        stalled_let_go,
         keeps_up: missing == 0 && tally.taken >= tally.said && tally.holes + tally.doubles == 0,
         load_cores,
         other_cores: (machine - load_cores - cost.map_or(0.0, |cost| cost.cores)).max(0.0),
@@ -232,7 +226,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         deliveries_a_core: cost.map(|cost| deliveries_per_second / cost.cores),
         kib_a_connection: measured.then(|| kib(idle.memory, before.memory)),
         idle_cores: measured.then(|| idle.since(&quiet).cores),
-        kernel_kib_a_connection: kib(sockets_idle, sockets_before),
+        kernel_kib_a_connection: kib(kernel_idle, kernel_before),
     };
     println!("{}", serde_json::to_string_pretty(&outcome)?);
     if let Some(path) = &arguments.out {
