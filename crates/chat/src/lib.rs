@@ -12,6 +12,8 @@ pub mod archive;
 pub mod config;
 pub mod fabric;
 pub mod filter;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod gate;
 pub mod room;
 mod rooms;

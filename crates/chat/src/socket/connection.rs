@@ -198,6 +198,10 @@ where
     let mut heard = tokio::time::Instant::now();
     let interval = shared.config.ping_interval;
     let mut ping = pin!(sleep(interval));
+    // What came together with the join is here already.
+    if let Err(end) = take_all(line, shared, &guest, &mut talker, &mut pace, heard).await {
+        return end;
+    }
     loop {
         // A hand-made select: thousands of these run for each message that is said.
         let turn = poll_fn(|cx| match line.poll_turn(cx) {
@@ -223,26 +227,42 @@ where
                 Err(denied) => return End::Denied(denied),
             },
         }
-        loop {
-            let text = match line.next() {
-                Ok(Some(Incoming::Text(text))) => Some(text),
-                Ok(Some(Incoming::Ping(payload))) => {
-                    line.desk.put(frame::pong(&payload));
-                    None
-                }
-                Ok(Some(Incoming::Pong)) => None,
-                Ok(Some(Incoming::Close)) => return End::Gone,
-                Ok(None) => break,
-                Err(violation) => return End::Violation(violation),
-            };
-            if shared.config.limits_rates() && !pace.allows(heard.into_std()) {
-                return End::Flood;
-            }
-            if let Some(text) = text {
-                Box::pin(talker.request(&text, line, shared, &guest)).await;
-            }
+        if let Err(end) = take_all(line, shared, &guest, &mut talker, &mut pace, heard).await {
+            return end;
         }
     }
+}
+
+/// Does what every whole frame asks for that has come.
+async fn take_all<T>(
+    line: &mut Line<T>,
+    shared: &Arc<Shared>,
+    guest: &Guest,
+    talker: &mut Talker,
+    pace: &mut Pace,
+    heard: tokio::time::Instant,
+) -> Result<(), End>
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    while let Some(incoming) = line.next().map_err(End::Violation)? {
+        let text = match incoming {
+            Incoming::Text(text) => Some(text),
+            Incoming::Ping(payload) => {
+                line.desk.put(frame::pong(&payload));
+                None
+            }
+            Incoming::Pong => None,
+            Incoming::Close => return Err(End::Gone),
+        };
+        if shared.config.limits_rates() && !pace.allows(heard.into_std()) {
+            return Err(End::Flood);
+        }
+        if let Some(text) = text {
+            Box::pin(talker.request(&text, line, shared, guest)).await;
+        }
+    }
+    Ok(())
 }
 
 fn again(timer: std::pin::Pin<&mut Sleep>, after: Duration) {

@@ -44,6 +44,8 @@ pub struct Habits {
 pub struct Regular {
     state: Arc<Mutex<State>>,
     speaks: watch::Sender<bool>,
+    /// How often it was told to go to its first server.
+    home: watch::Sender<usize>,
     task: JoinHandle<()>,
 }
 
@@ -65,8 +67,9 @@ impl Regular {
         let state = State { transcript: Transcript::new(&habits.name), ..State::default() };
         let state = Arc::new(Mutex::new(state));
         let (speaks, speaking) = watch::channel(true);
-        let task = tokio::spawn(stay(habits, state.clone(), speaking));
-        Self { state, speaks, task }
+        let (home, go_home) = watch::channel(0);
+        let task = tokio::spawn(stay(habits, state.clone(), speaking, go_home));
+        Self { state, speaks, home, task }
     }
 
     /// Whether it is in the room, with all servers together. The epoch and the last offset that it has.
@@ -96,6 +99,11 @@ impl Regular {
         self.state().connections
     }
 
+    /// It connects anew, to its first server.
+    pub fn go_home(&self) {
+        self.home.send_modify(|times| *times += 1);
+    }
+
     /// It says nothing new. False while something is not acknowledged.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
@@ -116,10 +124,21 @@ impl Regular {
 }
 
 /// Connects again and again.
-async fn stay(habits: Habits, state: Arc<Mutex<State>>, speaking: watch::Receiver<bool>) {
-    for server in habits.servers.iter().cycle() {
-        if let Ok(Some(mut socket)) = tokio::time::timeout(ANSWER_WITHIN, connect(&habits, *server, &state)).await {
-            talk(&habits, &state, &speaking, &mut socket).await;
+async fn stay(
+    habits: Habits,
+    state: Arc<Mutex<State>>,
+    speaking: watch::Receiver<bool>,
+    mut go_home: watch::Receiver<usize>,
+) {
+    let mut tries = 0;
+    loop {
+        let server = habits.servers[tries % habits.servers.len()];
+        tries += 1;
+        if let Ok(Some(mut socket)) = tokio::time::timeout(ANSWER_WITHIN, connect(&habits, server, &state)).await {
+            tokio::select! {
+                () = talk(&habits, &state, &speaking, &mut socket) => {}
+                Ok(()) = go_home.changed() => tries = 0,
+            }
             let mut state = state.lock().expect("no one panics while holding it");
             state.is_in = false;
             // What was sent may not have arrived.

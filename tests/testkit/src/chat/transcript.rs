@@ -96,6 +96,12 @@ impl Transcript {
         Self { name: name.to_owned(), ..Self::default() }
     }
 
+    /// Whose it is.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// Where it goes on: the epoch, and the last offset that it has.
     #[must_use]
     pub fn place(&self) -> Option<(&str, u64)> {

@@ -23,9 +23,6 @@ const KEPT_FOR: Duration = Duration::from_secs(7 * 86_400);
 /// Entries of a room that Redis keeps, about.
 pub(super) const ENTRIES_KEPT: usize = 10_000;
 
-/// Longest that Redis may take to be given a room: up to 20 000 entries in one step.
-const REFILL_MAX: Duration = Duration::from_secs(3);
-
 static APPEND: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("append.lua")));
 static OPEN: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("open.lua")));
 static SIGNAL: LazyLock<Script> = LazyLock::new(|| Script::new(include_str!("signal.lua")));
@@ -155,7 +152,7 @@ impl Shared {
         for entry in &ours.entries {
             give(&mut script, &keys, entry);
         }
-        let call = self.link.call(REFILL_MAX, |mut redis| async move { script.invoke_async::<bool>(&mut redis).await });
+        let call = self.link.call(CALL_MAX, |mut redis| async move { script.invoke_async::<bool>(&mut redis).await });
         call.await.map_err(|_| Down)
     }
 

@@ -190,3 +190,113 @@ fn whole(since: Option<u64>, entries: Vec<Arc<Entry>>, head: u64) -> (Option<u64
     entries.drain(..entries.len() - whole);
     (since, entries)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::room::{
+        ClientId,
+        event::tests::said,
+        log::{Taken, Terms},
+    };
+
+    fn entry(offset: u64, text: &str) -> Arc<Entry> {
+        Arc::new(Entry::new(offset, said("anna", text)).called(ClientId::parse(text)))
+    }
+
+    fn opened(epoch: &str, before: &str, entries: &[Arc<Entry>]) -> Opened {
+        Opened {
+            epoch: epoch.into(),
+            before: crate::fabric::Lineage::parse(before),
+            head: entries.last().map_or(0, |entry| entry.offset),
+            recent: entries.to_vec(),
+            settings: crate::room::Settings::default(),
+            pinned: None,
+            alone: false,
+        }
+    }
+
+    /// A node that knew one and two, heard four but not three, and went on by itself in the epoch `own`.
+    fn parted() -> (Memory, Vec<Arc<Entry>>) {
+        let entries = vec![entry(1, "one"), entry(2, "two"), entry(3, "three"), entry(4, "four")];
+        let mut memory = Memory::of(&opened("e", "d:1", &entries[..2]), 10);
+        memory.hear(entries[3].clone());
+        let moved = memory.part("own", Timestamp::UNIX_EPOCH);
+        assert_eq!((moved.since, moved.head, &*moved.epoch, moved.alone), (Some(2), 3, "own", true));
+        assert_eq!(moved.before.to_string(), "e:2 d:1");
+        assert_eq!(moved.entries.len(), 1, "what came behind a hole stands there anew");
+        (memory, entries)
+    }
+
+    fn say(memory: &mut Memory, text: &str) -> Taken {
+        let crate::room::Event::Message(message) = said("anna", text) else { unreachable!() };
+        let terms = Terms { by: Some(message.user.id), once: ClientId::parse(text), ..Terms::default() };
+        memory.append(Event::Message(message), &terms, Timestamp::UNIX_EPOCH).unwrap().0
+    }
+
+    #[track_caller]
+    fn check_shared(there: &Opened, expected: Option<u64>) {
+        let (mut memory, _) = parted();
+        assert_eq!(shared(&memory.snapshot(false).unwrap(), there), expected);
+    }
+
+    #[test]
+    fn what_two_have_alike_ends_where_either_went_its_own_way() {
+        let all: Vec<_> = (1..=9).map(|offset| entry(offset, "x")).collect();
+        check_shared(&opened("e", "", &all), Some(2));
+        check_shared(&opened("e", "", &all[..1]), Some(1));
+        check_shared(&opened("f", "e:5", &all), Some(2));
+        check_shared(&opened("f", "e:1", &all), Some(1));
+        check_shared(&opened("own", "e:2", &all), Some(3));
+        check_shared(&opened("f", "own:2 e:2", &all), Some(2));
+        check_shared(&opened("d", "", &all), Some(1));
+        check_shared(&opened("f", "", &all), None);
+    }
+
+    #[test]
+    fn what_is_put_back_is_what_redis_lacks() {
+        let (mut memory, entries) = parted();
+        let Event::Message(crate::room::event::Message { id, .. }) = entries[1].event else { unreachable!() };
+        assert_eq!(say(&mut memory, "two"), Taken::Again(2, id));
+        assert_eq!(say(&mut memory, "five"), Taken::New(4));
+        assert_eq!(say(&mut memory, "six"), Taken::New(5));
+        let ours = memory.snapshot(true).unwrap();
+        assert!(memory.append(said("anna", "x"), &Terms::default(), Timestamp::UNIX_EPOCH).is_none(), "for a moment");
+        let lacks = |there: &[Arc<Entry>], since, put_back: &[u64]| {
+            let missing = missing(&ours, since, there, &put_back.iter().copied().collect());
+            missing.iter().map(|entry| entry.offset).collect::<Vec<_>>()
+        };
+        assert_eq!(lacks(&entries[2..], Some(2), &[]), [4, 5], "four is there");
+        assert_eq!(lacks(&entries[2..], Some(2), &[4]), [5]);
+        assert_eq!(lacks(&[entry(3, "six")], Some(2), &[]), [3, 4], "said under that id already");
+        assert_eq!(lacks(&[], None, &[]), [1, 2, 3, 4, 5]);
+    }
+
+    #[test]
+    fn a_room_is_told_what_follows_or_a_page_of_it() {
+        let entries: Vec<_> = (3..=5).map(|offset| entry(offset, "x")).collect();
+        let told = |since, entries: &[Arc<Entry>]| {
+            let (since, entries) = whole(since, entries.to_vec(), 5);
+            (since, entries.iter().map(|entry| entry.offset).collect::<Vec<_>>())
+        };
+        assert_eq!(told(Some(2), &entries), (Some(2), vec![3, 4, 5]));
+        assert_eq!(told(Some(5), &[]), (Some(5), vec![]));
+        assert_eq!(told(Some(1), &entries), (None, vec![3, 4, 5]));
+        assert_eq!(told(None, &entries), (None, vec![3, 4, 5]));
+        assert_eq!(told(Some(2), &[entries[0].clone(), entries[2].clone()]), (None, vec![5]));
+    }
+
+    #[test]
+    fn a_node_is_one_with_the_others_only_if_nothing_was_said_meanwhile() {
+        let (mut memory, entries) = parted();
+        let ours = memory.snapshot(false).unwrap();
+        let there = opened("e", "d:1", &entries[2..]);
+        assert_eq!(say(&mut memory, "five"), Taken::New(4));
+        assert!(memory.rejoin(ours.head, &there, Some(2)).is_none() && memory.is_alone() && memory.owes());
+        let ours = memory.snapshot(true).unwrap();
+        let moved = memory.rejoin(ours.head, &there, Some(2)).unwrap();
+        assert_eq!((&*moved.epoch, moved.since, moved.head, moved.alone), ("e", Some(2), 4, false));
+        assert_eq!(moved.entries.len(), 2);
+        assert!(!memory.is_alone() && !memory.owes() && memory.knows(4) && !memory.knows(5));
+    }
+}
