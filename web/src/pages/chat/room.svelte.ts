@@ -117,7 +117,11 @@ export class Room {
     client.on("presence", (present) => (this.present = present));
     client.on("emotes", () => void this.emotes.load());
     client.on("viewers", (viewers) => (this.viewers = viewers));
-    client.on("settings", (settings) => (this.settings = settings));
+    client.on("settings", (settings) => {
+      this.settings = settings;
+      // Who waits for slow mode need not wait for longer than it is now.
+      this.quietUntil = Math.min(this.quietUntil, Date.now() + settings.slow * 1_000);
+    });
     client.on("danmaku", (danmaku) => this.#fly(danmaku));
     client.on("pending", (pending) => (this.pending = pending));
     client.on("refused", (refusal) => {
