@@ -1,8 +1,8 @@
 //! WebSocket (RFC 6455) over the server's own HTTP: the handshake, then a task for each client.
 //!
-//! `connection` is that task. `line` moves its bytes, `frame` knows what they mean, `desk` holds what is for it alone;
-//! `limits` counts, and `moderation` does what the store has to know. Compression is not offered: it would cost each
-//! connection more memory than all the rest, and shared bytes could not be shared.
+//! `connection` is that task, `talker` who is at its other end. `line` moves its bytes, `frame` knows what they mean,
+//! `desk` holds what is for it alone; `limits` counts, and `moderation` does what the store has to know. Compression is
+//! not offered: it would cost each connection more memory than all the rest, and shared bytes could not be shared.
 
 mod connection;
 pub(crate) mod desk;
@@ -10,6 +10,7 @@ pub(crate) mod frame;
 mod limits;
 mod line;
 mod moderation;
+mod talker;
 #[cfg(test)]
 mod tests;
 
