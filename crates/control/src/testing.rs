@@ -9,16 +9,15 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tower::ServiceExt;
-use weir_identity::{AccountId, ChannelId, MessageId};
-use weir_identity::{ChannelName, KeyId, KeySecret, VodId};
+use weir_identity::{AccountId, ChannelId, ChannelName, KeyId, KeySecret, MessageId, VodId};
 
 use crate::{
     api::{self, Api},
     auth::{self, Auth, Origin},
     bans::Ban,
     channels::Visibility,
-    held::Held,
     emotes::{self, Images, Maker, NotMade, Picture},
+    held::Held,
     limits::{self, Limits},
     oidc::{self, Oidc},
     places::Places,

@@ -12,7 +12,9 @@ pub mod name;
 pub mod site;
 pub mod token;
 
-pub use id::{AccountId, AuditId, ChannelId, DeliveryId, EmoteId, FamilyId, HookId, KeyId, NodeId, PublishId, VodId, WatchId};
-pub use id::{HeldId, MessageId};
+pub use id::{
+    AccountId, AuditId, ChannelId, DeliveryId, EmoteId, FamilyId, HeldId, HookId, KeyId, MessageId, NodeId, PublishId,
+    VodId, WatchId,
+};
 pub use key::{InvalidKey, KeyHash, KeySecret, StreamKey};
 pub use name::{ChannelName, InvalidName};

@@ -143,7 +143,9 @@ impl Event {
         match self {
             Self::Pinned { message, .. } => *pinned = message.as_deref().cloned(),
             Self::Deleted { id, .. } if gone(&|message| message.id == *id) => *pinned = None,
-            Self::Cleared { user, .. } if gone(&|message| user.is_none_or(|user| user == message.user.id)) => *pinned = None,
+            Self::Cleared { user, .. } if gone(&|message| user.is_none_or(|user| user == message.user.id)) => {
+                *pinned = None
+            }
             _ => {}
         }
     }

@@ -91,7 +91,9 @@ impl Channels for Sqlite {
 
 pub(crate) fn insert(db: &Connection, channel: &Channel) -> Result<(), Error> {
     db.execute(
-        &format!("INSERT INTO channels ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"),
+        &format!(
+            "INSERT INTO channels ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)"
+        ),
         params![
             channel.id.to_string(),
             channel.name.as_str(),

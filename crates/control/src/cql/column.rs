@@ -5,9 +5,9 @@ use std::str::FromStr;
 use jiff::Timestamp;
 use scylla::value::CqlTimestamp;
 use uuid::Uuid;
-use weir_identity::{AccountId, AuditId, ChannelId, DeliveryId, EmoteId, FamilyId, HookId, KeyId, NodeId, VodId};
-
-use weir_identity::{HeldId, MessageId};
+use weir_identity::{
+    AccountId, AuditId, ChannelId, DeliveryId, EmoteId, FamilyId, HeldId, HookId, KeyId, MessageId, NodeId, VodId,
+};
 
 use crate::error::Error;
 
@@ -32,8 +32,7 @@ macro_rules! id {
         }
     )+};
 }
-id!(AccountId, AuditId, ChannelId, DeliveryId, EmoteId, FamilyId, HookId, KeyId, NodeId, VodId);
-id!(HeldId, MessageId);
+id!(AccountId, AuditId, ChannelId, DeliveryId, EmoteId, FamilyId, HeldId, HookId, KeyId, MessageId, NodeId, VodId);
 
 /// A time, in milliseconds.
 pub(crate) fn at(time: Timestamp) -> CqlTimestamp {

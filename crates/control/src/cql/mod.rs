@@ -33,8 +33,7 @@ use uuid::Uuid;
 use crate::{
     accounts, audit, bans,
     breaker::Breaker,
-    channels,
-    emotes,
+    channels, emotes,
     error::Error,
     families, follows, held, idempotency, keys, messages, oidc_identities, reports, roles, sessions, signing,
     store::{Answer, Config, Store},

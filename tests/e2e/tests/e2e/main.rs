@@ -4,7 +4,7 @@
 //! people's players and caches), [`codecs`] (what RTMP can carry), [`lifecycle`] (publishers come, go, come back),
 //! [`origin`] (LL-HLS rules on a real stream), [`whep`] (watching over WebRTC), [`whip`] (publishing over it),
 //! [`webrtc_links`] (bad networks), [`webrtc_clients`] (other people's WebRTC), [`webrtc_latency`] (how old a picture is),
-//! [`chat`] (rooms), [`chat_chaos`] (rooms on servers that break), [`chat_hostile`] (bad clients of rooms), [`chat_page`] (rooms in the browser), [`community`] (followers, emotes, who is there), [`operating`] (start, stop, settings), [`cluster`] (several servers on one store), [`studio`]
+//! [`chat`] (rooms), [`chat_chaos`] (rooms on servers that break), [`chat_hostile`] (bad clients of rooms), [`chat_moderation`] (what moderators do), [`chat_page`] (rooms in the browser), [`community`] (followers, emotes, who is there), [`operating`] (start, stop, settings), [`cluster`] (several servers on one store), [`studio`]
 //! (accounts in the browser, pages that anybody can use), [`oidc`] (accounts elsewhere), [`api`] (the API and its
 //! description), [`hostile`] and [`traversal`] (bad input).
 

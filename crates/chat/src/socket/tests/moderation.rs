@@ -69,10 +69,8 @@ async fn what_a_moderator_allows_is_said_once() {
 #[tokio::test(start_paused = true)]
 async fn a_channels_words_are_known_to_who_comes_first_and_change_while_people_talk() {
     let server = Server::start(|config| config.rate_limit = crate::config::RateLimit::Off).await;
-    let words = |version, word: &str| OwnWords {
-        version,
-        words: vec![Word { text: word.into(), action: Action::Block }],
-    };
+    let words =
+        |version, word: &str| OwnWords { version, words: vec![Word { text: word.into(), action: Action::Block }] };
     *server.gate.words.lock() = words(1, "cabbage");
     let (mut anna, mut dora) = (server.reader("anna").await, server.reader("mod:dora").await);
     assert_eq!(anna.answer(json!({"type": "say", "id": "1", "text": "C a b b a g e"})).await, "blocked");
