@@ -4,13 +4,11 @@ use std::slice::from_ref;
 
 use jiff::{Timestamp, ToSpan};
 use weir_identity::{
-    AccountId, AuditId, ChannelId, ChannelName, DeliveryId, FamilyId, HookId, KeyId, KeySecret, MessageId, NodeId,
-    StreamKey,
+    AccountId, AuditId, ChannelId, ChannelName, DeliveryId, FamilyId, HeldId, HookId, KeyId, KeySecret, MessageId,
+    NodeId, StreamKey,
 };
 
 use super::{Progress, source, sqlite_to_cql};
-use weir_identity::{HeldId, MessageId};
-
 use crate::{
     accounts::{Account, Accounts, Cost, PasswordHash, Role},
     audit::{Actor, Audit, Entry, Scope},
