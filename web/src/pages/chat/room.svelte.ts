@@ -63,6 +63,9 @@ export class Room {
   /** A message that the reader looks for. */
   found = $state<string | null>(null);
 
+  /** `quietUntil` before the last message. */
+  #quietBefore = 0;
+
   readonly order: Order;
   readonly past: Past;
   readonly emotes: Emotes;
@@ -128,6 +131,9 @@ export class Room {
       this.refusal = refusal;
       if (refusal.code === "slow_mode" || refusal.code === "rate_limited") {
         this.quietUntil = Date.now() + (refusal.retryAfter ?? 0) * 1_000;
+      } else if (refusal.pending && refusal.code !== "held") {
+        // It was not said: slow mode does not count it.
+        this.quietUntil = this.#quietBefore;
       }
     });
   }
@@ -163,6 +169,7 @@ export class Room {
     const said = this.#client.say(text, replyTo) !== null;
     const free = this.you !== null && this.you.role !== "viewer";
     const slow = this.settings?.slow ?? 0;
+    this.#quietBefore = this.quietUntil;
     if (said && slow > 0 && !free) this.quietUntil = Date.now() + slow * 1_000;
     return said;
   }
