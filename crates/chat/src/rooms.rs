@@ -9,8 +9,8 @@ use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 
 use metrics::gauge;
 use parking_lot::RwLock;
-use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, SpawnErr, SupervisionEvent};
-use tokio::sync::oneshot;
+use ractor::{Actor, ActorCell, ActorId, ActorProcessingErr, ActorRef, ActorStatus, SpawnErr, SupervisionEvent};
+use tokio::sync::{Semaphore, oneshot};
 use tracing::error;
 use weir_identity::{AccountId, ChannelId};
 
@@ -27,11 +27,15 @@ use crate::{
 
 /// How long an empty room goes on: who loads a page anew finds it.
 const LINGER: Duration = Duration::from_secs(10);
+/// Rooms that are begun at once: each asks the fabric, and may ask the store. Others wait.
+const BEGUN_AT_ONCE: usize = 64;
 
 /// Everything that may be asked of the owner.
 pub(crate) enum Msg {
     /// The room of a channel; it is begun if there is none. Not answered while draining, or when it cannot be begun.
     Enter(ChannelId, oneshot::Sender<Running>),
+    /// A room has begun, or cannot be.
+    Begun(ChannelId, Option<Running>),
     /// Who entered went.
     Left(ChannelId, ActorId),
     /// Stop a room, if nobody came since the last went.
@@ -62,6 +66,7 @@ struct Inner {
     words: Current,
     gate: Arc<dyn Gate>,
     node: u64,
+    begins: Semaphore,
     owner: RwLock<Option<ActorRef<Msg>>>,
 }
 
@@ -77,7 +82,8 @@ impl Rooms {
     pub fn new(fabric: Arc<dyn Fabric>, config: Arc<Config>, gate: Arc<dyn Gate>, words: Current) -> Self {
         // The second half of a UUID of version 7 is random.
         let node = uuid::Uuid::now_v7().as_u64_pair().1;
-        Self(Arc::new(Inner { fabric, config, words, gate, node, owner: RwLock::default() }))
+        let begins = Semaphore::new(BEGUN_AT_ONCE);
+        Self(Arc::new(Inner { fabric, config, words, gate, node, begins, owner: RwLock::default() }))
     }
 
     /// Starts the owner under `supervisor`.
@@ -117,6 +123,28 @@ impl Rooms {
         Some(Guest { rooms: self.clone(), channel, room })
     }
 
+    /// Begins a room under its owner, which goes on meanwhile: what a room asks may take its time.
+    async fn begin(self, owner: ActorRef<Msg>, channel: ChannelId) {
+        let inner = &self.0;
+        let _turn = inner.begins.acquire().await;
+        let (outlet, own_words) = (Arc::new(Outlet::default()), Own::new(channel, inner.gate.clone()));
+        let arguments = actor::Arguments {
+            id: channel,
+            fabric: inner.fabric.clone(),
+            config: inner.config.clone(),
+            words: inner.words.clone(),
+            own_words: own_words.clone(),
+            gate: inner.gate.clone(),
+            outlet: outlet.clone(),
+            node: inner.node,
+        };
+        let begun = Actor::spawn_linked(None, Room, arguments, owner.get_cell()).await;
+        let begun = begun.inspect_err(|error| error!(%error, room = %channel, "a room cannot be begun"));
+        let running = begun.ok().map(|(actor, _)| Running { actor, outlet, own_words });
+        // An owner that is gone has taken its rooms along.
+        let _ = owner.cast(Msg::Begun(channel, running));
+    }
+
     fn send(&self, msg: Msg) -> bool {
         self.0.owner.read().as_ref().is_some_and(|owner| owner.cast(msg).is_ok())
     }
@@ -147,6 +175,8 @@ struct Slot {
 struct State {
     rooms: Rooms,
     slots: HashMap<ChannelId, Slot>,
+    /// Who waits for rooms that are being begun. As many as there are connections at most.
+    waiting: HashMap<ChannelId, Vec<oneshot::Sender<Running>>>,
     draining: bool,
 }
 
@@ -156,20 +186,33 @@ impl Actor for Owner {
     type Arguments = Rooms;
 
     async fn pre_start(&self, _: ActorRef<Msg>, rooms: Rooms) -> Result<State, ActorProcessingErr> {
-        Ok(State { rooms, slots: HashMap::new(), draining: false })
+        Ok(State { rooms, slots: HashMap::new(), waiting: HashMap::new(), draining: false })
     }
 
     async fn handle(&self, me: ActorRef<Msg>, msg: Msg, state: &mut State) -> Result<(), ActorProcessingErr> {
         match msg {
             Msg::Enter(..) if state.draining => {}
             Msg::Enter(channel, reply) => {
-                if let Some(slot) = state.slot(&me, channel).await {
-                    slot.guests += 1;
-                    // Who asked may be gone by now.
-                    if reply.send(slot.room.clone()).is_err() {
-                        let id = slot.room.actor.get_id();
-                        state.left(&me, channel, id);
+                if state.slots.contains_key(&channel) {
+                    state.enter(&me, channel, vec![reply]);
+                } else {
+                    let is_first = !state.waiting.contains_key(&channel);
+                    state.waiting.entry(channel).or_default().push(reply);
+                    if is_first {
+                        tokio::spawn(state.rooms.clone().begin(me, channel));
                     }
+                }
+            }
+            Msg::Begun(channel, running) => {
+                let waiting = state.waiting.remove(&channel).unwrap_or_default();
+                match running {
+                    Some(room) if state.draining => room.actor.stop(None),
+                    // One that has failed already is not heard of again.
+                    Some(room) if room.actor.get_status() < ActorStatus::Stopping => {
+                        state.slots.insert(channel, Slot { room, guests: 0 });
+                        state.enter(&me, channel, waiting);
+                    }
+                    Some(_) | None => {}
                 }
             }
             Msg::Left(channel, id) => state.left(&me, channel, id),
@@ -196,6 +239,7 @@ impl Actor for Owner {
             }
             Msg::Drain(reply) => {
                 state.draining = true;
+                state.waiting.clear();
                 for (_, slot) in state.slots.drain() {
                     slot.room.outlet.close();
                     slot.room.actor.stop(None);
@@ -227,32 +271,16 @@ impl Actor for Owner {
 }
 
 impl State {
-    async fn slot(&mut self, me: &ActorRef<Msg>, channel: ChannelId) -> Option<&mut Slot> {
-        if !self.slots.contains_key(&channel) {
-            let outlet = Arc::new(Outlet::default());
-            let inner = &self.rooms.0;
-            let own_words = Own::new(channel, inner.gate.clone());
-            let arguments = actor::Arguments {
-                id: channel,
-                fabric: inner.fabric.clone(),
-                config: inner.config.clone(),
-                words: inner.words.clone(),
-                own_words: own_words.clone(),
-                gate: inner.gate.clone(),
-                outlet: outlet.clone(),
-                node: inner.node,
-            };
-            match Actor::spawn_linked(None, Room, arguments, me.get_cell()).await {
-                Ok((actor, _)) => {
-                    self.slots.insert(channel, Slot { room: Running { actor, outlet, own_words }, guests: 0 });
-                }
-                Err(error) => {
-                    error!(%error, room = %channel, "a room cannot be begun");
-                    return None;
-                }
-            }
+    /// Lets in who waits for a room that is there.
+    fn enter(&mut self, me: &ActorRef<Msg>, channel: ChannelId, waiting: Vec<oneshot::Sender<Running>>) {
+        let Some(slot) = self.slots.get_mut(&channel) else { return };
+        let id = slot.room.actor.get_id();
+        // One more than they are, for as long as it takes: who asked may be gone by now.
+        slot.guests += waiting.len() + 1;
+        let gone = waiting.into_iter().filter_map(|reply| reply.send(slot.room.clone()).err()).count();
+        for _ in 0..=gone {
+            self.left(me, channel, id);
         }
-        self.slots.get_mut(&channel)
     }
 
     fn of(&mut self, channel: ChannelId, room: ActorId) -> Option<&mut Slot> {

@@ -1,5 +1,6 @@
 //! Clients in a room, over pipes in memory.
 
+mod beginning;
 mod hostile;
 mod moderation;
 mod rules;
