@@ -36,6 +36,8 @@ export class Replay {
   constructor(
     private readonly by: Caller,
     private readonly channel: string,
+    /** When the recording began, in milliseconds since 1970: what was said before is not shown. */
+    private readonly began: number,
     /** Somebody says something, as the picture has it. */
     private readonly said: (message: Message) => void,
     private readonly now: () => number = Date.now,
@@ -80,7 +82,8 @@ export class Replay {
     await this.#ask(async (signal) => {
       const wanted = { limit: PAGE, before: new Date(at).toISOString() };
       const { items } = await messages(this.by, this.channel, wanted, signal);
-      if (!signal.aborted) this.lines = this.#news(items).reverse();
+      const since = items.filter(({ at }) => Date.parse(at) >= this.began);
+      if (!signal.aborted) this.lines = this.#news(since).reverse();
     });
   }
 

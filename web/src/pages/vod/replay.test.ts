@@ -32,6 +32,7 @@ function room(seconds: number[]): { asked: string[]; said: string[]; replay: Rep
   const replay = new Replay(
     by,
     "anna",
+    T0,
     ({ text }) => said.push(text),
     () => T0 + 9_999_000,
   );
@@ -55,7 +56,7 @@ test("messages come when the picture does, each once", async () => {
 });
 
 test("who goes elsewhere finds what was said there before, and goes on", async () => {
-  const { said, replay } = room([10, 20, 500, 510, 520]);
+  const { said, replay } = room([-5, 10, 20, 500, 510, 520]);
   await play(replay, 0, 15);
   expect(said).toEqual(["at 10"]);
   await play(replay, 505, 512);
@@ -80,6 +81,7 @@ test("where nobody answers it is asked again, not at once", async () => {
   const replay = new Replay(
     by,
     "anna",
+    T0,
     () => {},
     () => now,
   );
