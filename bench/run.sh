@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # The comparison behind `make bench`: Weir and nginx-rtmp, one after the other, each on core 0, the load on core 1; and
-# Centrifugo for chat, where it is installed. Results go to bench/out: a JSON file a run, and index.html with plots.
-# Takes about four minutes.
+# for chat the plainest loop over sockets, and Centrifugo where it is installed. Results go to bench/out: a JSON file a
+# run, and index.html with plots. Takes about four minutes.
 #
-#   BENCH_SERVERS     which servers ("weir nginx-rtmp", and "centrifugo" where there is one)
+#   BENCH_SERVERS     which servers ("weir nginx-rtmp bare-chat", and "centrifugo" where there is one)
 #   BENCH_VIEWERS     numbers of viewers, rising; one publisher
 #   BENCH_REALTIME    numbers of viewers over WebRTC, rising; one publisher with Opus; servers that have it
 #   BENCH_PUBLISHERS  numbers of publishers, rising; no viewers
@@ -15,7 +15,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-servers=${BENCH_SERVERS:-"weir nginx-rtmp $(basename "$(command -v centrifugo || true)")"}
+servers=${BENCH_SERVERS:-"weir nginx-rtmp bare-chat $(basename "$(command -v centrifugo || true)")"}
 viewers=${BENCH_VIEWERS:-"100 400 800"}
 realtime=${BENCH_REALTIME-"100 300"}
 publishers=${BENCH_PUBLISHERS-"50 150"}
@@ -103,6 +103,17 @@ start_nginx_rtmp() {
     whep_url='' api_url='' chat_url=''
     # It answers 404 as soon as it listens.
     until curl -so /dev/null "http://127.0.0.1:$http/"; do sleep 0.1; done
+}
+
+start_bare_chat() {
+    local http
+    http=$(free_port)
+    "${on_server[@]}" "$bench" bare-chat --listen "127.0.0.1:$http" 2>"$work/bare.log" &
+    server=$!
+    started+=("$server")
+    until (exec 3<>"/dev/tcp/127.0.0.1/$http") 2>/dev/null; do sleep 0.1; done
+    publish_url='' watch_url='' whep_url='' api_url=''
+    chat_url="http://127.0.0.1:$http" chats=bare
 }
 
 # Everything in memory; offsets, as Weir has them; whoever comes may subscribe and publish.

@@ -44,6 +44,8 @@ enum Command {
     Chat(chat::Arguments),
     /// Serves one axum route, to compare with
     Bare(bare::Arguments),
+    /// Serves a room in the plainest way, to compare with: each message is sent to one socket after another
+    BareChat(chat::bare::Arguments),
     /// Prints results as a table, and draws them
     Report(report::Arguments),
     /// Makes the file that a publisher of 720p30 with 2.5 Mbit/s sends, and prints its path (needs ffmpeg)
@@ -65,6 +67,10 @@ fn main() -> ExitCode {
             chat::run(&arguments)
         }
         Command::Bare(arguments) => bare::run(&arguments),
+        Command::BareChat(arguments) => {
+            raise_file_limit();
+            chat::bare::run(&arguments)
+        }
         Command::Report(arguments) => report::run(&arguments),
         Command::Fixture { opus } => {
             let path = if opus { weir_testkit::media::streamer_opus() } else { weir_testkit::media::streamer(false) };

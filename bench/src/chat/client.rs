@@ -254,7 +254,7 @@ impl Client {
 }
 
 /// The first whole frame: its first byte, where its payload begins, and where it ends.
-fn frame(bytes: &[u8]) -> Option<(u8, usize, usize)> {
+pub(super) fn frame(bytes: &[u8]) -> Option<(u8, usize, usize)> {
     let (&first, &length) = (bytes.first()?, bytes.get(1)?);
     let (payload, length): (usize, usize) = match length {
         126 => (4, usize::from(u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?))),

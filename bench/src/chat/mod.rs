@@ -2,11 +2,12 @@
 //!
 //! Read [`adapter`] first (what differs between servers: [`weir`], [`centrifugo`]), then [`client`] (one connection),
 //! [`crowd`] (all of them, in one thread) and [`tally`]. Messages carry the moment they should have left, so that a
-//! server that is asked too much cannot slow the clock it is measured by. A client looks for that moment and for the
+//! server that is asked too much cannot slow the clock it is measured by. [`bare`] is a server to compare with. A client looks for that moment and for the
 //! offset in each message and reads nothing else, so that one core can listen to what another sends.
 
 mod account;
 mod adapter;
+pub(crate) mod bare;
 mod centrifugo;
 mod client;
 mod crowd;
@@ -45,6 +46,8 @@ pub(crate) enum Protocol {
     Weir,
     /// Weir's, a frame for each message
     WeirSingle,
+    /// As much of it as `weir-bench bare-chat` speaks
+    Bare,
     /// Centrifugo's JSON; its configuration must let anybody subscribe and publish
     Centrifugo,
 }
@@ -159,6 +162,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         Protocol::Centrifugo => {
             Box::new(centrifugo::Centrifugo::new(arguments.channel.clone().unwrap_or_else(|| "bench".into())))
         }
+        Protocol::Bare => Box::new(weir::Weir::bare()),
         protocol => {
             let room = account::prepare(address, host, arguments.channel.clone())?;
             Box::new(weir::Weir::new(room, protocol == Protocol::Weir))

@@ -12,15 +12,25 @@ const AROUND: &str = concat!(
     r#""text":"","at":"2026-11-21T00:00:00.000Z"}"#
 );
 
+/// What `weir-bench bare-chat` makes of what is said, without its text.
+const AROUND_BARE: &str = r#"{"offset":10000,"type":"message","id":"1000","text":""}"#;
+
 /// The adapter.
 pub(crate) struct Weir {
     room: Room,
     batch: bool,
+    around: usize,
 }
 
 impl Weir {
     pub(crate) fn new(room: Room, batch: bool) -> Self {
-        Self { room, batch }
+        Self { room, batch, around: AROUND.len() }
+    }
+
+    /// As much of it as `weir-bench bare-chat` speaks.
+    pub(crate) fn bare() -> Self {
+        let room = Room { channel: String::new(), token: String::new() };
+        Self { room, batch: false, around: AROUND_BARE.len() }
     }
 }
 
@@ -39,7 +49,7 @@ impl Adapter for Weir {
     }
 
     fn around(&self) -> usize {
-        AROUND.len()
+        self.around
     }
 
     fn read<'a>(&self, frame: &'a [u8], aside: &mut dyn FnMut(Aside)) -> &'a [u8] {
