@@ -99,10 +99,15 @@ impl Rendition {
             return;
         }
         let (Some(spec), Some(sink)) = (self.spec.get(), self.tap.sink()) else { return };
-        for segment in state.window.completed_from(state.next_for_sink) {
-            sink.segment(spec, segment);
+        let mut next = state.next_for_sink;
+        for segment in state.window.completed_from(next) {
+            let msn = segment.msn;
+            if !sink.segment(spec, segment) {
+                break;
+            }
+            next = msn + 1;
         }
-        state.next_for_sink = open;
+        state.next_for_sink = next;
     }
 
     /// It is added to a stream that runs already, which does not wait for it.

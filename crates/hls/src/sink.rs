@@ -15,8 +15,9 @@ use crate::{
 
 /// Takes a stream's segments. It is called under a rendition's lock: it must not wait, and not ask the stream.
 pub trait Sink: Send + Sync + std::fmt::Debug + 'static {
-    /// A segment is complete. Those of one rendition come in order, each once.
-    fn segment(&self, rendition: &RenditionSpec, segment: Completed);
+    /// A segment is complete. Those of one rendition come in order, each once. `false` when it was not taken: it comes
+    /// again, to this sink or to the next one, while the window has it.
+    fn segment(&self, rendition: &RenditionSpec, segment: Completed) -> bool;
 
     /// The stream ended: no more segments come.
     fn ended(&self);

@@ -1,21 +1,29 @@
 //! What a stream's sink gets.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 use parking_lot::Mutex;
 
 use super::*;
 use crate::{Completed, Openings, Sink};
 
-#[derive(Debug, Default)]
-struct Notes(Mutex<Vec<String>>);
+/// Takes segments below a number.
+#[derive(Debug)]
+struct Notes(Mutex<Vec<String>>, AtomicU64);
 
 impl Sink for Notes {
-    fn segment(&self, rendition: &RenditionSpec, segment: Completed) {
+    fn segment(&self, rendition: &RenditionSpec, segment: Completed) -> bool {
         let broken = if segment.discontinuity { "!" } else { "" };
         assert!(segment.gap || (segment.init.is_some() && !segment.body.is_empty()));
         assert_eq!(segment.target, TIMING.target());
+        if segment.msn >= self.1.load(Relaxed) {
+            return false;
+        }
         self.0.lock().push(format!("{}{broken}{}", rendition.id, segment.msn));
+        true
     }
 
     fn ended(&self) {
@@ -30,7 +38,11 @@ impl Notes {
 }
 
 fn recorded(show: &Show) -> Arc<Notes> {
-    let notes = Arc::new(Notes::default());
+    recorded_up_to(show, u64::MAX)
+}
+
+fn recorded_up_to(show: &Show, most: u64) -> Arc<Notes> {
+    let notes = Arc::new(Notes(Mutex::default(), AtomicU64::new(most)));
     let sink: Arc<dyn Sink> = notes.clone();
     show.writer.stream().record(&sink);
     notes
@@ -53,6 +65,15 @@ fn a_sink_gets_what_is_complete_once_and_in_order() {
     assert_eq!(second.take(), ["video3", "audio3", "end"], "the last one is cut short");
     show.writer.end();
     assert_eq!(second.take(), [""; 0]);
+}
+
+#[test]
+fn what_one_sink_does_not_take_the_next_one_gets() {
+    let show = Show::new();
+    let first = recorded_up_to(&show, 2);
+    show.segments(4);
+    assert_eq!(first.take(), ["video0", "audio0", "video1", "audio1"]);
+    assert_eq!(recorded(&show).take(), ["video2", "video3", "audio2", "audio3"]);
 }
 
 #[test]

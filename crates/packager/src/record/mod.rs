@@ -171,19 +171,20 @@ impl Recording {
 }
 
 impl Sink for Recording {
-    fn segment(&self, rendition: &RenditionSpec, segment: Completed) {
+    fn segment(&self, rendition: &RenditionSpec, segment: Completed) -> bool {
         if self.shared.over.load(Relaxed) {
-            return;
+            return false;
         }
         let mut renditions = self.progress.lock();
         let progress = renditions.entry(rendition.id.clone()).or_default();
         if progress.length + segment.duration > self.duration_max && !progress.length.is_zero() {
-            return self.end(Why::Long);
+            self.end(Why::Long);
+            return false;
         }
         progress.length += segment.duration;
         let (recording, rendition, missed) =
             (self.shared.clone(), rendition.clone(), std::mem::take(&mut progress.missed));
-        let Err(refused) = self.queue.offer(Write { recording, rendition, missed, segment }) else { return };
+        let Err(refused) = self.queue.offer(Write { recording, rendition, missed, segment }) else { return true };
         counter!("weir_recording_segments_lost_total").increment(1);
         self.shared.gaps.fetch_add(1, Relaxed);
         progress.missed = refused.missed;
@@ -191,6 +192,7 @@ impl Sink for Recording {
         if progress.missed.len() > MISSED_MAX {
             self.end(Why::Disk("the disk does not take what is written".into()));
         }
+        true
     }
 
     fn ended(&self) {

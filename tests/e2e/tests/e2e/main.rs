@@ -2,7 +2,7 @@
 //!
 //! One binary, so that it links once. Each file is one promise: [`watching`] (OBS to a browser), [`players`] (other
 //! people's players and caches), [`codecs`] (what RTMP can carry), [`lifecycle`] (publishers come, go, come back),
-//! [`origin`] (LL-HLS rules on a real stream), [`whep`] (watching over WebRTC), [`whip`] (publishing over it),
+//! [`origin`] (LL-HLS rules on a real stream), [`recordings`] (what is recorded can be watched), [`whep`] (watching over WebRTC), [`whip`] (publishing over it),
 //! [`webrtc_links`] (bad networks), [`webrtc_clients`] (other people's WebRTC), [`webrtc_latency`] (how old a picture is),
 //! [`chat`] (rooms), [`chat_chaos`] (rooms on servers that break), [`chat_hostile`] (bad clients of rooms), [`chat_moderation`] (what moderators do), [`chat_page`] (rooms in the browser), [`community`] (followers, emotes, who is there), [`operating`] (start, stop, settings), [`cluster`] (several servers on one store), [`studio`]
 //! (accounts in the browser, pages that anybody can use), [`oidc`] (accounts elsewhere), [`api`] (the API and its
@@ -24,6 +24,7 @@ mod operating;
 mod origin;
 mod pages_webrtc;
 mod players;
+mod recordings;
 mod studio;
 mod traversal;
 mod watching;

@@ -54,6 +54,8 @@ struct Inner {
     playback: PlaybackTokens,
     recorder: Recorder,
     home: Home,
+    /// Later in order than every recording of an earlier process.
+    born: VodId,
     keep: Duration,
     /// What hooks are told as the address; known once the server listens.
     addresses: OnceLock<Addresses>,
@@ -93,6 +95,7 @@ impl Recordings {
             playback: PlaybackTokens::new(secret),
             recorder,
             home,
+            born: VodId::new(),
             keep: config.keep,
             addresses,
             running,
@@ -228,7 +231,8 @@ impl Recordings {
         let stopping = || self.0.stopping.is_cancelled();
         let Some(left) = self.ask(stopping, || self.0.store.recording_on(self.0.home.node)).await else { return };
         for vod in left {
-            if self.0.running.lock().contains_key(&vod.id) {
+            // What this process records is its own business.
+            if vod.id > self.0.born {
                 continue;
             }
             let directory = self.0.home.of(vod.id);
