@@ -3,6 +3,7 @@
 mod beginning;
 mod hostile;
 mod moderation;
+mod people;
 mod rules;
 mod talking;
 mod transcripts;

@@ -5,10 +5,11 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use ractor::ActorRef;
+use tokio::time::Instant;
 use weir_identity::AccountId;
 
 use super::{Msg, State};
