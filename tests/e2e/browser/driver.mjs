@@ -3,6 +3,7 @@
 //   {"op":"goto","url":…}            {"op":"eval","code":…}        {"op":"wait","code":…,"ms":…}
 //   {"op":"click","selector":…}      {"op":"press","key":…}        {"op":"size","width":…,"height":…}
 //   {"op":"fill","selector":…,"text":…}                           {"op":"choose","selector":…,"value":…}
+//   {"op":"attach","selector":…,"path":…}
 //   {"op":"shot","path":…}           {"op":"complaints"}          {"op":"axe"}
 //
 // Answers: {"ok":VALUE} or {"error":TEXT}. `wait` polls an expression until it is truthy and answers its value.
@@ -69,6 +70,7 @@ const commands = {
   click: async ({ selector }) => void (await page.click(selector, { timeout: 20_000 })),
   fill: async ({ selector, text }) => void (await page.fill(selector, text, { timeout: 20_000 })),
   choose: async ({ selector, value }) => void (await page.selectOption(selector, value, { timeout: 20_000 })),
+  attach: async ({ selector, path }) => void (await page.setInputFiles(selector, path, { timeout: 20_000 })),
   press: async ({ key }) => void (await page.keyboard.press(key)),
   size: async ({ width, height }) => void (await page.setViewportSize({ width, height })),
   shot: async ({ path, whole }) => void (await page.screenshot({ path, fullPage: whole ?? false })),

@@ -123,6 +123,11 @@ impl Browser {
         self.must(json!({"op": "choose", "selector": selector, "value": value})).await;
     }
 
+    /// Gives a file to the field that a selector finds.
+    pub async fn attach(&mut self, selector: &str, path: &Path) {
+        self.must(json!({"op": "attach", "selector": selector, "path": path})).await;
+    }
+
     /// Presses a key, such as `Space`.
     pub async fn press(&mut self, key: &str) {
         self.must(json!({"op": "press", "key": key})).await;
