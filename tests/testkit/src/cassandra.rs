@@ -38,6 +38,16 @@ impl Cassandra {
         self.service.command(&format!("kill {node}"), &format!("killed {node}"));
     }
 
+    /// Has a node hang: it takes what is sent, and answers nothing.
+    pub fn pause(&self, node: usize) {
+        self.service.command(&format!("pause {node}"), &format!("paused {node}"));
+    }
+
+    /// Has a node that hangs go on.
+    pub fn resume(&self, node: usize) {
+        self.service.command(&format!("resume {node}"), &format!("resumed {node}"));
+    }
+
     /// Starts a killed node again with what it had, and waits until every node sees every other.
     pub fn revive(&self, node: usize) {
         self.service.command(&format!("start {node}"), &format!("started {node}"));

@@ -4,13 +4,14 @@
 //! people's players and caches), [`codecs`] (what RTMP can carry), [`lifecycle`] (publishers come, go, come back),
 //! [`origin`] (LL-HLS rules on a real stream), [`recordings`] (what is recorded can be watched), [`whep`] (watching over WebRTC), [`whip`] (publishing over it),
 //! [`webrtc_links`] (bad networks), [`webrtc_clients`] (other people's WebRTC), [`webrtc_latency`] (how old a picture is),
-//! [`chat`] (rooms), [`chat_chaos`] (rooms on servers that break), [`chat_hostile`] (bad clients of rooms), [`chat_moderation`] (what moderators do), [`chat_page`] (rooms in the browser), [`community`] (followers, emotes, who is there), [`operating`] (start, stop, settings), [`cluster`] (several servers on one store), [`studio`]
+//! [`chat`] (rooms), [`chat_chaos`] (rooms on servers that break), [`chat_history`] (what was said in them, for good), [`chat_hostile`] (bad clients of rooms), [`chat_moderation`] (what moderators do), [`chat_page`] (rooms in the browser), [`community`] (followers, emotes, who is there), [`operating`] (start, stop, settings), [`cluster`] (several servers on one store), [`studio`]
 //! (accounts in the browser, pages that anybody can use), [`oidc`] (accounts elsewhere), [`api`] (the API and its
 //! description), [`hostile`] and [`traversal`] (bad input).
 
 mod api;
 mod chat;
 mod chat_chaos;
+mod chat_history;
 mod chat_hostile;
 mod chat_moderation;
 mod chat_order;
