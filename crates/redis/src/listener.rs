@@ -18,8 +18,8 @@ use crate::{Connection, Target};
 
 /// Longest that Redis may take to say that it lets us hear a channel, or that it is there.
 const ASK_MAX: Duration = Duration::from_secs(1);
-/// Longest that connecting takes.
-const CONNECT_MAX: Duration = Duration::from_secs(2);
+/// Longest that connecting takes, finding out where included.
+const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// How often a connection over which nothing was asked is asked whether it is still there.
 const PROBE_EVERY: Duration = Duration::from_secs(2);
 /// How long until a connection that was lost is made again.

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::sync::mpsc;
 use weir_identity::{AccountId, ChannelId};
-use weir_testkit::redis::Redis as Servers;
+use weir_testkit::{redis::Redis as Servers, server::PATIENCE};
 
 use super::*;
 use crate::room::{ClientId, event::tests::said, log::Limit};
@@ -35,7 +35,7 @@ impl Node {
     /// The next that is heard, but heads.
     async fn next(&mut self) -> Delivery {
         loop {
-            let next = tokio::time::timeout(Duration::from_secs(20), self.heard.recv()).await;
+            let next = tokio::time::timeout(PATIENCE, self.heard.recv()).await;
             match next.expect("something is heard").unwrap() {
                 Delivery::Head(..) => {}
                 other => return other,
@@ -241,7 +241,9 @@ async fn an_emptied_redis_is_given_a_room_by_a_node_that_remembers_it() {
     let known = here.say(3, "before").await;
     while there.offset().await < known {}
     here.fabric.signal(room, Signal::Settings(Settings { slow: 7, ..Settings::default() }));
-    while !matches!(there.next().await, Delivery::Signal(Signal::Settings(_))) {}
+    for node in [&mut here, &mut there] {
+        while !matches!(node.next().await, Delivery::Signal(Signal::Settings(_))) {}
+    }
     servers.kill(1);
     servers.revive(1);
     let moved = [here.moved(false).await, there.moved(false).await];

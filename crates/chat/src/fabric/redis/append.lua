@@ -27,6 +27,7 @@ end
 if unique > 0 and not redis.call('SET', KEYS[5], '1', 'PX', unique, 'NX') then return {'same', ''} end
 if not epoch then
     epoch = ARGV[3]
+    redis.call('DEL', KEYS[2])
     redis.call('HSET', KEYS[1], 'epoch', epoch, 'run', run)
 end
 local offset = redis.call('HINCRBY', KEYS[1], 'head', 1)

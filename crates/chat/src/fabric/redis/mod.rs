@@ -3,14 +3,15 @@
 //! A room is a hash (epoch, head, settings, what is pinned, and which Redis that was) and a stream whose ids are the
 //! offsets, in one slot of a cluster. `append.lua` gives the offset, appends and publishes in one step, and decides what
 //! [`crate::room::log::Log`] decides on one node. Publishing is sharded (`SPUBLISH`), because what is published to all
-//! servers of a cluster slows it down as it grows. `calls` asks, `hear` listens, `memory` is what a node remembers, `tend`
-//! looks after what got lost, `reunite` brings together what went apart.
+//! servers of a cluster slows it down as it grows. `append` sends, `calls` asks, `hear` listens, `memory` is what a node
+//! remembers, `tend` looks after what got lost, `reunite` brings together what went apart.
 //!
 //! What is published may get lost; so every node looks at the heads of its rooms, and asks for what it misses. When Redis
 //! is away, a node's rooms go on on this node, in another epoch and after the offsets there are. When Redis is back, what it
 //! lacks is put back: what was said meanwhile, and everything a node remembers if Redis lost it. Offsets of an epoch never
 //! stand for something else: a Redis that may have lost some (it began again, or a replica took over) counts in another.
 
+mod append;
 mod calls;
 mod hear;
 mod keys;
@@ -25,8 +26,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures::stream::{FuturesUnordered, StreamExt};
-use jiff::Timestamp;
 use parking_lot::Mutex;
 use tokio::{
     sync::{Notify, mpsc},
@@ -36,14 +35,16 @@ use tracing::warn;
 use weir_identity::ChannelId;
 use weir_redis::{Link, Listener, Target};
 
-use self::{calls::Appended, keys::Keys, memory::Memory, tend::tend};
+use self::{
+    append::{Append, append_all},
+    keys::Keys,
+    memory::Memory,
+    tend::tend,
+};
 use super::{Answer, Delivery, Done, Down, Fabric, Opened, Signal, Sink};
 use crate::{
     archive::Beginning,
-    room::{
-        Entry, Event,
-        log::{Taken, Terms},
-    },
+    room::{Entry, Event, log::Terms},
 };
 
 /// Longest that Redis may take for an answer.
@@ -87,13 +88,6 @@ struct Heard {
     looked: Instant,
     /// The head that was known then.
     seen: u64,
-}
-
-struct Append {
-    room: ChannelId,
-    event: Event,
-    terms: Terms,
-    done: Done,
 }
 
 impl Drop for Redis {
@@ -244,21 +238,6 @@ impl Shared {
         Ok(opened)
     }
 
-    /// Appends in a room that goes on by itself; gives it back where that does not.
-    fn append_alone(&self, append: Append) -> Result<(), Append> {
-        let mut rooms = self.rooms.lock();
-        let heard = rooms.get_mut(&append.room).filter(|heard| heard.memory.as_ref().is_some_and(Memory::is_alone));
-        let Some((heard, memory)) = heard.and_then(Heard::split) else { return Err(append) };
-        let taken = memory.append(append.event, &append.terms, Timestamp::now()).map(|(taken, entry)| {
-            // Under the lock, so that everybody hears in order.
-            entry.into_iter().for_each(|entry| tell(heard, &Delivery::Entry(entry)));
-            taken
-        });
-        drop(rooms);
-        (append.done)(taken.ok_or(Down));
-        Ok(())
-    }
-
     /// Tells those here, where a room goes on by itself.
     fn signal_alone(&self, room: ChannelId, signal: &Signal) -> bool {
         let mut rooms = self.rooms.lock();
@@ -303,48 +282,6 @@ impl Shared {
             entries.iter().for_each(|entry| memory.hear(entry.clone()));
         }
         Ok(whole.then_some(entries))
-    }
-
-    /// Appends in Redis, or here if the room goes on by itself meanwhile.
-    async fn append_there(&self, append: Append) {
-        let Append { room, event, terms, .. } = &append;
-        let epoch = {
-            let rooms = self.rooms.lock();
-            let memory = rooms.get(room).and_then(|heard| heard.memory.as_ref());
-            memory.map(|memory| memory.epoch().clone()).unwrap_or_default()
-        };
-        let mut appended = self.append(*room, &epoch, event, terms).await;
-        if epoch.is_empty() && matches!(appended, Ok(Appended::Moved)) {
-            // Another Redis has taken over, and nobody here has opened the room since.
-            let _ = self.read(*room, 0, true).await;
-            appended = self.append(*room, &epoch, event, terms).await;
-        }
-        match appended {
-            Ok(Appended::Taken(taken, at)) => {
-                if let (Taken::New(offset), Some(epoch)) = (taken, at) {
-                    // Known here before anybody hears that it was taken.
-                    self.appended(*room, &epoch, offset, event, terms);
-                }
-                return (append.done)(Ok(taken));
-            }
-            Ok(Appended::Moved) => self.stray(*room),
-            Err(Down) => {}
-        }
-        if let Err(append) = self.append_alone(append) {
-            (append.done)(Err(Down));
-        }
-    }
-
-    /// Redis has taken this from here.
-    fn appended(&self, room: ChannelId, epoch: &str, offset: u64, event: &Event, terms: &Terms) {
-        let mut rooms = self.rooms.lock();
-        let heard = rooms.get_mut(&room);
-        let Some((sinks, memory)) = heard.and_then(Heard::split) else { return };
-        if !memory.is_alone() && **memory.epoch() == *epoch && !memory.knows(offset) {
-            let entry = Arc::new(Entry::new(offset, event.clone()).called(terms.once.clone()));
-            memory.hear(entry.clone());
-            tell(sinks, &Delivery::Entry(entry));
-        }
     }
 }
 
@@ -398,19 +335,5 @@ impl Heard {
 fn tell(sinks: &[Sink], delivery: &Delivery) {
     for sink in sinks {
         sink(delivery.clone());
-    }
-}
-
-/// Sends appends in the order in which they came, without waiting for the answer to one before the next.
-async fn append_all(shared: Arc<Shared>, mut jobs: mpsc::Receiver<Append>) {
-    let mut running = FuturesUnordered::new();
-    loop {
-        tokio::select! {
-            Some(()) = running.next() => {}
-            job = jobs.recv(), if running.len() < APPENDS_MAX => {
-                let Some(append) = job else { return };
-                running.push(shared.append_there(append));
-            }
-        }
     }
 }

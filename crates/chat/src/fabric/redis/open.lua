@@ -7,6 +7,7 @@ before = before or ''
 if not epoch then
     if ARGV[4] ~= '1' then return {'', 0, '', 0, '', '', {}} end
     epoch = ARGV[1]
+    redis.call('DEL', KEYS[2])
     redis.call('HSET', KEYS[1], 'epoch', epoch, 'run', run)
 elseif ran ~= run then
     -- Another Redis has taken over, or this one began again with what it had kept: it may lack the last entries.
