@@ -23,6 +23,8 @@ const MODES = { scroll: "rtl", top: "top", bottom: "bottom" } as const;
 /** Comments that fly over a picture. */
 export class Stage implements Sky {
   #danmaku: Danmaku;
+  /** What stands at the bottom. */
+  #below: Danmaku;
   #given = 0;
   /** In pixels. */
   #width = 1;
@@ -34,8 +36,12 @@ export class Stage implements Sky {
   readonly #shown = new Map<string, { user: string; node: HTMLElement }>();
   readonly #resized: ResizeObserver;
 
-  constructor(private readonly container: HTMLElement) {
+  constructor(
+    private readonly container: HTMLElement,
+    private readonly bottom: HTMLElement,
+  ) {
     this.#danmaku = new Danmaku({ container });
+    this.#below = new Danmaku({ container: bottom });
     this.#resized = new ResizeObserver(() => this.#fit());
     this.#resized.observe(container);
   }
@@ -43,6 +49,7 @@ export class Stage implements Sky {
   close(): void {
     this.#resized.disconnect();
     this.#danmaku.destroy();
+    this.#below.destroy();
     this.#shown.clear();
   }
 
@@ -57,7 +64,8 @@ export class Stage implements Sky {
     if (color && COLOR.test(color)) node.style.color = color;
     this.#forget();
     this.#shown.set(id, { user: user.id, node });
-    this.#danmaku.emit({ mode: MODES[mode ?? "scroll"] ?? "rtl", render: () => node });
+    const where = mode === "bottom" ? this.#below : this.#danmaku;
+    where.emit({ mode: MODES[mode ?? "scroll"] ?? "rtl", render: () => node });
   }
 
   land(gone: { id?: string; user?: string | null }): void {
@@ -87,6 +95,7 @@ export class Stage implements Sky {
     this.#lanes = Math.max(1, Math.floor(offsetHeight / (this.#font * LANE)));
     this.#danmaku.speed = this.#width / FLIGHT_S;
     this.#danmaku.resize();
+    this.#below.resize();
   }
 
   #begunAnew(): void {
@@ -95,6 +104,8 @@ export class Stage implements Sky {
     this.#given = 1;
     this.#danmaku.destroy();
     this.#danmaku = new Danmaku({ container: this.container });
+    this.#below.destroy();
+    this.#below = new Danmaku({ container: this.bottom });
     this.#fit();
   }
 
