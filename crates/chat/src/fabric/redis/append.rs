@@ -40,18 +40,18 @@ pub(super) async fn append_all(shared: Arc<Shared>, mut jobs: mpsc::Receiver<App
 
 impl Shared {
     /// Appends in a room that goes on by itself; gives it back where that does not.
-    pub(super) fn append_alone(&self, append: Append) -> Result<(), Append> {
+    pub(super) fn append_alone(&self, append: Append) -> Option<Append> {
         let mut rooms = self.rooms.lock();
         let heard = rooms.get_mut(&append.room).filter(|heard| heard.memory.as_ref().is_some_and(Memory::is_alone));
-        let Some((heard, memory)) = heard.and_then(Heard::split) else { return Err(append) };
+        let Some((sinks, memory)) = heard.and_then(Heard::split) else { return Some(append) };
         let taken = memory.append(append.event, &append.terms, Timestamp::now()).map(|(taken, entry)| {
             // Under the lock, so that everybody hears in order.
-            entry.into_iter().for_each(|entry| tell(heard, &Delivery::Entry(entry)));
+            entry.into_iter().for_each(|entry| tell(sinks, &Delivery::Entry(entry)));
             taken
         });
         drop(rooms);
         (append.done)(taken.ok_or(Down));
-        Ok(())
+        None
     }
 
     /// Appends in Redis, or here if the room goes on by itself meanwhile.
@@ -79,7 +79,7 @@ impl Shared {
             Ok(Appended::Moved) => self.stray(*room),
             Err(Down) => {}
         }
-        if let Err(append) = self.append_alone(append) {
+        if let Some(append) = self.append_alone(append) {
             (append.done)(Err(Down));
         }
     }

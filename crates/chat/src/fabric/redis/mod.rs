@@ -164,7 +164,7 @@ impl Fabric for Redis {
 
     fn append(&self, room: ChannelId, event: Event, terms: Terms, done: Done) {
         let append = Append { room, event, terms, done };
-        let Err(append) = self.shared.append_alone(append) else { return };
+        let Some(append) = self.shared.append_alone(append) else { return };
         if let Err(refused) = self.appends.try_send(append) {
             (refused.into_inner().done)(Err(Down));
         }
