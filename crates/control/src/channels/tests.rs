@@ -74,7 +74,8 @@ async fn a_closed_channel_is_there_for_those_who_may_watch() {
     server.with(&anna, "PATCH", path, json!({"visibility": "members"})).await;
     assert_eq!(server.get(path).await.body["playback"], json!({"hls": null, "dash": null, "whep": null}));
     server.with(&anna, "PATCH", path, json!({"visibility": "private"})).await;
-    assert_eq!(server.told(), ["anna is unlisted", "anna is members", "anna is private"]);
+    let told = ["anna is unlisted", "anna is members", "anna is private"];
+    assert_eq!(server.told(), told.map(|visibility| [visibility, "rights of channel"]).concat());
     for hidden in [server.get(path).await, server.with(&berta, "GET", path, Value::Null).await] {
         assert_eq!(hidden.status, 404);
     }
