@@ -149,7 +149,7 @@ async fn what_was_taken_back_stays_so_whichever_comes_first(store: &dyn Store, a
     assert_eq!(kept[1].account, anna.id);
     assert_eq!(texts(&find(store, room, with("word")).await), ["word 3", "word 0"]);
     let tombstone = messages[3].clone().taken_back();
-    keep(store, room, &[tombstone.clone()]).await;
+    keep(store, room, std::slice::from_ref(&tombstone)).await;
     assert_eq!(store.message(room, tombstone.id).await.unwrap(), Some(tombstone));
     assert_eq!(texts(&find(store, room, with("3")).await), [""; 0]);
 }

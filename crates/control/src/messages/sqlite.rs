@@ -4,6 +4,8 @@
 //! gives what it finds in order. What a gone channel or account leaves is not shown, and removed a little with each
 //! batch: removing millions of rows at once would keep every other writer waiting.
 
+mod sweep;
+
 use std::collections::{HashMap, hash_map::Entry};
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -18,8 +20,6 @@ use crate::{
 
 /// A place's bits below its milliseconds: a million messages a millisecond.
 const PLACE_BITS: u32 = 20;
-/// Rows of what is gone that each batch removes.
-const SWEPT: u32 = 500;
 /// Messages that a search reads at most, for one answer.
 const SCANNED_MAX: usize = 2_000;
 /// Before the tokens of rooms and of speakers in the index of words: in no word, since these signs are for private use.
@@ -43,7 +43,7 @@ impl Messages for Sqlite {
                     keep(db, &mut numbers, room, note)?;
                 }
             }
-            sweep(db)
+            sweep::sweep(db)
         })
     }
 
@@ -371,35 +371,6 @@ fn cut(mut messages: Vec<Message>, limit: usize) -> Found {
     messages.truncate(limit);
     let next = messages.last().filter(|_| more).map(|message| message.id);
     Found { messages, next }
-}
-
-/// Removes a little of what gone channels and accounts left.
-fn sweep(db: &Connection) -> Result<(), Error> {
-    let gone = |ask: &str| db.prepare_cached(ask)?.query_row([], |row| row.get::<_, i64>(0)).optional();
-    if let Some(room) = gone("SELECT number FROM rooms WHERE channel IS NULL LIMIT 1")?
-        && remove(db, "SELECT place FROM messages WHERE room = ?1 LIMIT ?2", room)?
-    {
-        db.execute("DELETE FROM message_clears WHERE room = ?1", [room])?;
-        db.execute("DELETE FROM rooms WHERE number = ?1", [room])?;
-    }
-    if let Some(speaker) = gone("SELECT number FROM speakers WHERE account IS NULL LIMIT 1")?
-        && remove(db, "SELECT place FROM messages WHERE speaker = ?1 LIMIT ?2", speaker)?
-    {
-        db.execute("DELETE FROM message_clears WHERE speaker = ?1", [speaker])?;
-        db.execute("DELETE FROM speakers WHERE number = ?1", [speaker])?;
-    }
-    Ok(())
-}
-
-/// Removes some messages. Whether there are none left.
-fn remove(db: &Connection, which: &str, of: i64) -> Result<bool, Error> {
-    let places: Vec<i64> =
-        db.prepare_cached(which)?.query_map(params![of, SWEPT], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    for place in &places {
-        db.prepare_cached("DELETE FROM message_words WHERE rowid = ?1")?.execute([place])?;
-        db.prepare_cached("DELETE FROM messages WHERE place = ?1")?.execute([place])?;
-    }
-    Ok(places.len() < SWEPT as usize)
 }
 
 fn id_or_null(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<MessageId>> {
