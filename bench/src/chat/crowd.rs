@@ -15,6 +15,10 @@ use crate::Failure;
 
 /// Longest wait for something to read.
 const WAIT_MAX: Duration = Duration::from_millis(100);
+/// Longest that is read what lies in the kernel for those who did not read, megabytes each.
+const LEFT_MAX: Duration = Duration::from_secs(15);
+/// Between two looks at them.
+const PAUSE: Duration = Duration::from_micros(200);
 
 /// The crowd.
 pub(crate) struct Crowd {
@@ -140,20 +144,14 @@ impl Crowd {
     /// Reads what lies for those who did not read. Gives how many the server has let go of.
     pub(crate) fn let_go(&mut self) -> usize {
         let mut nobody = Tally::new();
-        let mut gone = 0;
-        for mut client in std::mem::take(&mut self.stalled) {
-            let end = Instant::now() + WAIT_MAX;
-            let is_over = loop {
-                if client.comes_back || client.read(&mut self.reading, &mut nobody, || 0).is_err() {
-                    break true;
-                }
-                if Instant::now() >= end {
-                    break false;
-                }
-            };
-            gone += usize::from(is_over);
+        let mut waiting = std::mem::take(&mut self.stalled);
+        let (all, end) = (waiting.len(), Instant::now() + LEFT_MAX);
+        while !waiting.is_empty() && Instant::now() < end {
+            waiting
+                .retain_mut(|client| !client.comes_back && client.read(&mut self.reading, &mut nobody, || 0).is_ok());
+            std::thread::sleep(PAUSE);
         }
-        gone
+        all - waiting.len()
     }
 
     fn read(&mut self, name: usize) {
