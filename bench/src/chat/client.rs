@@ -20,6 +20,8 @@ use crate::Failure;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// What a socket that nobody reads may hold: little, so that its server notices.
 const STALLED_BYTES: libc::c_int = 4 * 1024;
+/// What it may hold once it is read again.
+const READING_BYTES: libc::c_int = 1 << 20;
 /// Longest answer to a handshake.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
 /// A frame's first byte, by its kind (RFC 6455 §5.2).
@@ -88,7 +90,7 @@ impl Client {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         if !reads {
-            hold_little(&stream)?;
+            hold(&stream, STALLED_BYTES)?;
         }
         let head = format!(
             "GET {} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
@@ -125,6 +127,11 @@ impl Client {
         }
         client.stream.set_nonblocking(true)?;
         Ok(client)
+    }
+
+    /// Takes more at once than one who does not read.
+    pub(crate) fn read_on(&self) -> io::Result<()> {
+        hold(&self.stream, READING_BYTES)
     }
 
     pub(crate) fn descriptor(&self) -> RawFd {
@@ -271,8 +278,7 @@ fn number(text: &[u8]) -> u64 {
     digits.fold(0, |number, digit| number.wrapping_mul(10).wrapping_add(digit))
 }
 
-fn hold_little(stream: &TcpStream) -> io::Result<()> {
-    let bytes = STALLED_BYTES;
+fn hold(stream: &TcpStream, bytes: libc::c_int) -> io::Result<()> {
     // SAFETY: the option's value is a valid integer for the call.
     let set = unsafe {
         libc::setsockopt(

@@ -145,6 +145,8 @@ impl Crowd {
     pub(crate) fn let_go(&mut self) -> usize {
         let mut nobody = Tally::new();
         let mut waiting = std::mem::take(&mut self.stalled);
+        // One whose socket says no is read all the same, only slowly.
+        waiting.iter().for_each(|client| _ = client.read_on());
         let (all, end) = (waiting.len(), Instant::now() + LEFT_MAX);
         while !waiting.is_empty() && Instant::now() < end {
             waiting

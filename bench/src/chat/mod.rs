@@ -36,6 +36,8 @@ use crate::{
 
 /// How long what was said last may take to reach everybody.
 const DRAIN: Duration = Duration::from_secs(5);
+/// Connections from which on their memory stands out from what a server makes once.
+const MANY: usize = 4_000;
 /// How long a server takes to do what is left to do when somebody came.
 const SETTLED: Duration = Duration::from_secs(2);
 
@@ -228,7 +230,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
         other_cores: (machine - load_cores - cost.map_or(0.0, |cost| cost.cores)).max(0.0),
         server: cost,
         deliveries_a_core: cost.map(|cost| deliveries_per_second / cost.cores),
-        kib_a_connection: measured.then(|| kib(idle.memory, before.memory)),
+        kib_a_connection: (measured && arguments.connections >= MANY).then(|| kib(idle.memory, before.memory)),
         idle_cores: measured.then(|| idle.since(&quiet).cores),
         kernel_kib_a_connection: kib(kernel_idle, kernel_before),
     };
