@@ -45,14 +45,14 @@ pub(crate) fn write(answer: &Result<Made, Refused>) -> Vec<u8> {
 
 /// Reads an answer; nothing when it is none.
 pub(crate) fn read(bytes: &Bytes) -> Option<Result<Made, Refused>> {
-    match bytes.first()? {
-        &MADE => {
+    match *bytes.first()? {
+        MADE => {
             let (header, _) = bytes.split_first_chunk::<HEADER_BYTES>()?;
             let [_, a, b, c, d, e, f, g, h, animated] = *header;
             let (width, height) = (u32::from_be_bytes([a, b, c, d]), u32::from_be_bytes([e, f, g, h]));
             Some(Ok(Made { png: bytes.slice(HEADER_BYTES..), width, height, animated: animated == 1 }))
         }
-        &REFUSED => bytes.get(1).copied().and_then(Refused::of_code).map(Err),
+        REFUSED => bytes.get(1).copied().and_then(Refused::of_code).map(Err),
         _ => None,
     }
 }
