@@ -55,7 +55,7 @@ async fn a_recording_begins_and_ends_once(store: &dyn Store) {
     assert!(!store.finish_vod(VodId::new(), ready(9)).await.unwrap());
     let kept = Vod { state: State::Ready, duration_ms: 1_234, bytes: 11_106, ..vod.clone() };
     assert_eq!(store.vod(vod.id).await.unwrap(), Some(kept));
-    assert_eq!(store.recording_on(node).await.unwrap(), [second.clone()]);
+    assert_eq!(store.recording_on(node).await.unwrap(), *std::slice::from_ref(&second));
     let failed = Finish { state: State::Failed, note: "The disk is full.".into(), duration_ms: 0, bytes: 0 };
     assert!(store.finish_vod(second.id, failed).await.unwrap());
     let kept = store.vod(second.id).await.unwrap().unwrap();

@@ -54,6 +54,7 @@ struct Waiting {
 
 impl Queue {
     /// Puts a segment into the queue, or gives it back.
+    #[expect(clippy::result_large_err, reason = "what is refused goes back to whoever gave it")]
     pub(super) fn offer(&self, write: Write) -> Result<(), Write> {
         let mut waiting = self.waiting.lock();
         let bytes = write.bytes();
