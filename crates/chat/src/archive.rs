@@ -11,6 +11,7 @@ use crate::{
     fabric::{Down, Opened},
     gate::Answer,
     room::{ClientId, Event, Settings, event::Message},
+    wire::outbound::Danmaku,
 };
 
 /// Something that happened in a room.
@@ -18,6 +19,8 @@ use crate::{
 pub enum Happened {
     /// It took a place in the room's log; with what the client called it.
     Event(Event, Option<ClientId>),
+    /// A comment flew over the picture.
+    Comment(Danmaku),
     /// Moderators set something.
     Set(Settings),
 }

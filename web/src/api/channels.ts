@@ -22,7 +22,7 @@ export interface Page<T> {
 }
 
 /** What follows a path; what is undefined is left out. */
-export function query(values: Record<string, string | number | undefined>): string {
+export function query(values: Record<string, string | number | boolean | undefined>): string {
   const given = Object.entries(values).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, String(value)]],
   );

@@ -13,6 +13,8 @@ export interface Wanted {
   user?: string;
   /** RFC 3339: begins with what was said before. */
   before?: string;
+  /** Also comments that only flew over the picture. */
+  comments?: boolean;
 }
 
 /**

@@ -21,6 +21,8 @@ export interface Message {
   at: string;
   reply_to?: { id: string; name: string };
   deleted?: boolean;
+  /** How it flew over the picture. Only in history, of a comment that was said nowhere else. */
+  danmaku?: { mode: "scroll" | "top" | "bottom"; color?: string };
 }
 
 /** What changes a room's transcript. Offsets grow by one. */

@@ -78,8 +78,10 @@ impl Fabric for Archived {
     }
 
     fn signal(&self, room: ChannelId, signal: Signal) {
-        if let Signal::Settings(settings) = &signal {
-            self.archive.note(room, Happened::Set(settings.clone()));
+        match &signal {
+            Signal::Settings(settings) => self.archive.note(room, Happened::Set(settings.clone())),
+            Signal::Danmaku(comment) => self.archive.note(room, Happened::Comment(comment.clone())),
+            _ => {}
         }
         self.fabric.signal(room, signal);
     }
@@ -131,6 +133,7 @@ mod tests {
                     format!("{} {}", message.text, once.as_ref().map_or("-", ClientId::as_str))
                 }
                 Happened::Event(..) => "event".into(),
+                Happened::Comment(comment) => format!("over the picture: {}", comment.text),
                 Happened::Set(settings) => format!("slow {}", settings.slow),
             });
         }

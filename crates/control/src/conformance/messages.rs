@@ -6,7 +6,7 @@ use weir_identity::{AccountId, ChannelId, MessageId};
 use super::{accounts::account, channel, name, now};
 use crate::{
     accounts::Account,
-    messages::{Message, Note, Role, RoomKept, Wanted, Words, first_of, ms},
+    messages::{Flight, Message, Note, Role, RoomKept, Wanted, Way, Words, first_of, ms},
     store::Store,
 };
 
@@ -18,6 +18,7 @@ pub(super) async fn all(store: &dyn Store) {
     what_was_cleared_is_gone_and_nothing_else(store, &anna, &berta).await;
     words_are_found_in_every_script(store, &anna, &berta).await;
     a_search_goes_on_where_it_stopped(store, &anna, &berta).await;
+    comments_over_the_picture_are_there_for_who_asks(store, &anna).await;
     rooms_are_as_they_were_set(store, &anna).await;
     who_is_gone_has_said_nothing(store).await;
 }
@@ -37,6 +38,7 @@ fn said(by: &Account, after: i64, text: &str) -> Message {
         at,
         reply_to: None,
         called: None,
+        flight: None,
         deleted: false,
     }
 }
@@ -227,6 +229,37 @@ async fn a_search_goes_on_where_it_stopped(store: &dyn Store, anna: &Account, be
     assert_eq!(texts(&find(store, room, with("needle")).await), ["needle at the bottom"]);
     let first = store.messages(room, with("needle")).await.unwrap();
     assert!(first.messages.is_empty() && first.next.is_some(), "one answer reads so much and no more");
+}
+
+async fn comments_over_the_picture_are_there_for_who_asks(store: &dyn Store, anna: &Account) {
+    let room = channel(store, "msg_comments").await.id;
+    let flown = |after, text, way, color: Option<&str>| Message {
+        flight: Some(Flight { way, color: color.map(Into::into) }),
+        ..said(anna, after, text)
+    };
+    let messages = [
+        said(anna, 0, "apple"),
+        flown(1, "apple pie", Way::Scroll, None),
+        flown(2, "apple tree", Way::Bottom, Some("#00ff00")),
+        said(anna, 3, "apple juice"),
+    ];
+    keep(store, room, &messages).await;
+    keep(store, room, &messages).await;
+    let newest_first: Vec<_> = messages.iter().rev().cloned().collect();
+    for limit in [1, 2, 9] {
+        let all = find(store, room, Wanted { comments: true, ..wanted(limit) }).await;
+        assert_eq!(all, newest_first, "{limit}");
+        let spoken = find(store, room, wanted(limit)).await;
+        assert_eq!(spoken, [messages[3].clone(), messages[0].clone()], "{limit}");
+    }
+    let words = Words::parse("apple");
+    for search in [Wanted { words, ..wanted(9) }, Wanted { account: Some(anna.id), ..wanted(9) }] {
+        let found = find(store, room, Wanted { comments: true, ..search }).await;
+        assert_eq!(found, [messages[3].clone(), messages[0].clone()]);
+    }
+    store.keep_messages(vec![(room, Note::TakenBack(messages[2].id))]).await.unwrap();
+    let left = find(store, room, Wanted { comments: true, ..wanted(9) }).await;
+    assert_eq!(left[1], messages[2].clone().taken_back());
 }
 
 async fn rooms_are_as_they_were_set(store: &dyn Store, anna: &Account) {

@@ -19,7 +19,7 @@ use scylla::{DeserializeRow, client::session::Session, value::CqlTimestamp};
 use uuid::Uuid;
 use weir_identity::{AccountId, ChannelId, MessageId};
 
-use super::{Found, Message, Messages, Note, Role, RoomKept, Wanted, first_of, ms};
+use super::{Flight, Found, Message, Messages, Note, Role, RoomKept, Wanted, Way, first_of, ms};
 use crate::{
     cql::{
         Cql, Id, column,
@@ -46,14 +46,16 @@ const EVERYBODY: Uuid = Uuid::nil();
 
 statements! { Rows {
     say: Write = "INSERT INTO messages (channel, bucket, id, account, name, display_name, role, said, at, reply_to, \
-        reply_name, called) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?";
+        reply_name, called, way, color) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) USING TIMESTAMP ?";
     take_back: Write = "UPDATE messages SET deleted = true, said = null, reply_to = null, reply_name = null \
         WHERE channel = ? AND bucket = ? AND id = ?";
     remove: Write = "DELETE FROM messages WHERE channel = ? AND bucket = ? AND id = ?";
     remove_bucket: Write = "DELETE FROM messages WHERE channel = ? AND bucket = ?";
-    page: Read = "SELECT id, account, name, display_name, role, said, at, reply_to, reply_name, called, deleted FROM messages \
+    page: Read = "SELECT id, account, name, display_name, role, said, at, reply_to, reply_name, called, deleted, way, color \
+        FROM messages \
         WHERE channel = ? AND bucket = ? AND id < ? LIMIT ?";
-    one: Read = "SELECT id, account, name, display_name, role, said, at, reply_to, reply_name, called, deleted FROM messages \
+    one: Read = "SELECT id, account, name, display_name, role, said, at, reply_to, reply_name, called, deleted, way, color \
+        FROM messages \
         WHERE channel = ? AND bucket = ? AND id = ?";
     point: Write = "INSERT INTO message_buckets (channel, bucket) VALUES (?, ?)";
     buckets: Read = "SELECT bucket FROM message_buckets WHERE channel = ? AND bucket <= ? LIMIT ?";
@@ -97,6 +99,8 @@ struct MessageRow {
     reply_name: Option<String>,
     called: Option<String>,
     deleted: Option<bool>,
+    way: Option<String>,
+    color: Option<String>,
 }
 
 impl MessageRow {
@@ -118,6 +122,10 @@ impl MessageRow {
             reply_to,
             called: self.called,
             deleted: self.deleted == Some(true),
+            flight: match self.way {
+                Some(way) => Some(Flight { way: column::read(&way, Way::parse)?, color: self.color }),
+                None => None,
+            },
         };
         Ok(Some(if message.deleted { message.taken_back() } else { message }))
     }
@@ -240,6 +248,9 @@ impl Cql {
                 let (answered, name) = message.reply_to.as_ref().map(|(id, name)| (id.column(), name.as_str())).unzip();
                 let display_name = Some(message.display_name.as_str()).filter(|name| !name.is_empty());
                 let called = message.called.as_deref();
+                let flight = message.flight.as_ref();
+                let flown =
+                    (flight.map(|flight| flight.way.as_str()), flight.and_then(|flight| flight.color.as_deref()));
                 let dated = ms(message.id).saturating_mul(1_000);
                 let values = (
                     key.0,
@@ -254,6 +265,8 @@ impl Cql {
                     answered,
                     name,
                     called,
+                    flown.0,
+                    flown.1,
                     dated,
                 );
                 self.put(&rows.say, values).await?;
@@ -277,8 +290,11 @@ impl Cql {
         let enough = wanted.limit + 1;
         let mut buckets = self.buckets(channel, None, before, 1).await?;
         loop {
-            let rows =
-                self.each(&buckets, |bucket| self.newest_of(channel, *bucket, before, enough - found.len())).await?;
+            let rows = self
+                .each(&buckets, |bucket| {
+                    self.newest_of(channel, *bucket, before, enough - found.len(), wanted.comments)
+                })
+                .await?;
             read += buckets.len();
             found.extend(rows.into_iter().flatten());
             found.truncate(enough);
@@ -309,9 +325,10 @@ impl Cql {
                 scanned += part.read;
                 let theirs = |message: &Message| {
                     let said_by = wanted.account.is_none_or(|account| account == message.account);
-                    said_by && wanted.words.as_ref().is_none_or(|words| words.are_in(&message.text))
+                    let stands = !message.deleted && message.flight.is_none();
+                    stands && said_by && wanted.words.as_ref().is_none_or(|words| words.are_in(&message.text))
                 };
-                let some = part.messages.into_iter().filter(|message| !message.deleted && theirs(message)).collect();
+                let some = part.messages.into_iter().filter(theirs).collect();
                 let some = self.without_cleared(channel, some).await?;
                 for message in some.into_iter().filter(|message| !message.deleted) {
                     if found.messages.len() == wanted.limit {
@@ -360,11 +377,12 @@ impl Cql {
         bucket: i32,
         mut before: Uuid,
         limit: usize,
+        comments: bool,
     ) -> Result<Vec<Message>, Error> {
         let mut found = Vec::new();
         loop {
             let some = self.rows_of(channel, bucket, before, limit - found.len()).await?;
-            found.extend(some.messages);
+            found.extend(some.messages.into_iter().filter(|message| comments || message.flight.is_none()));
             match some.rest {
                 Some(rest) if found.len() < limit => before = rest,
                 _ => return Ok(found),

@@ -44,6 +44,8 @@ pub struct Message {
     pub called: Option<String>,
     /// Whether it was taken back.
     pub deleted: bool,
+    /// How it flew over the picture, of a comment that was said nowhere else.
+    pub flight: Option<Flight>,
 }
 
 impl Message {
@@ -51,6 +53,44 @@ impl Message {
     #[must_use]
     pub fn taken_back(self) -> Self {
         Self { text: String::new(), reply_to: None, deleted: true, ..self }
+    }
+}
+
+/// How a comment flew over the picture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flight {
+    /// Where.
+    pub way: Way,
+    /// `#rrggbb`.
+    pub color: Option<String>,
+}
+
+/// Where a comment flew.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// From one side to the other.
+    Scroll,
+    /// It stood at the top.
+    Top,
+    /// It stood at the bottom.
+    Bottom,
+}
+
+impl Way {
+    /// How the store and the API write it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Scroll => "scroll",
+            Self::Top => "top",
+            Self::Bottom => "bottom",
+        }
+    }
+
+    /// Reads what [`Self::as_str`] wrote.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        [Self::Scroll, Self::Top, Self::Bottom].into_iter().find(|way| way.as_str() == text)
     }
 }
 
@@ -117,6 +157,8 @@ pub struct Wanted {
     pub words: Option<Words>,
     /// Only those that stand and this account said.
     pub account: Option<AccountId>,
+    /// Also comments that only flew over the picture. A search finds none of them.
+    pub comments: bool,
 }
 
 impl Wanted {

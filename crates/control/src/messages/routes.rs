@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, OpenApi, ToSchema};
 use weir_identity::{AccountId, ChannelName, MessageId};
 
-use super::{Found, Message, Wanted, Words, first_of, words::QUERY_CHARS_MAX, words::WORDS_MAX};
+use super::{Flight, Found, Message, Wanted, Words, first_of, words::QUERY_CHARS_MAX, words::WORDS_MAX};
 use crate::{
     api::Api,
     auth::{Caller, caller::forbidden},
@@ -54,6 +54,8 @@ struct MessagesWanted {
     /// Only messages from before this time, RFC 3339.
     #[param(format = "date-time", example = "2026-11-21T07:00:00Z")]
     before: Option<String>,
+    /// `true` also for comments that only flew over the picture. Not with `q` or `user`.
+    comments: Option<bool>,
 }
 
 /// Who said something, as they were then.
@@ -104,6 +106,20 @@ struct MessageView {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[schema(required = false)]
     deleted: bool,
+    /// How it flew over the picture. Only of a comment that was said nowhere else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    danmaku: Option<FlightView>,
+}
+
+/// How a comment flew over the picture.
+#[derive(Serialize, ToSchema)]
+struct FlightView {
+    /// `scroll`, `top` or `bottom`.
+    mode: &'static str,
+    /// Its color.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "#ffcc00")]
+    color: Option<String>,
 }
 
 /// A page of messages.
@@ -170,7 +186,8 @@ impl MessagesWanted {
             })
         });
         let before = [cursor, before].into_iter().flatten().min();
-        Ok(Wanted { before, limit, words: words.transpose()?, account })
+        let comments = self.comments.unwrap_or(false);
+        Ok(Wanted { before, limit, words: words.transpose()?, account, comments })
     }
 }
 
@@ -187,5 +204,6 @@ fn view(message: Message) -> MessageView {
         at: message.at.to_string(),
         reply_to: message.reply_to.map(|(id, name)| ReplyView { id: id.to_string(), name: name.to_string() }),
         deleted: message.deleted,
+        danmaku: message.flight.map(|Flight { way, color }| FlightView { mode: way.as_str(), color }),
     }
 }

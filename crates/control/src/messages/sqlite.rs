@@ -11,7 +11,7 @@ use std::collections::{HashMap, hash_map::Entry};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use weir_identity::{AccountId, ChannelId, MessageId};
 
-use super::{Found, Message, Messages, Note, Role, RoomKept, Wanted, Words, ms, words};
+use super::{Flight, Found, Message, Messages, Note, Role, RoomKept, Wanted, Way, Words, ms, words};
 use crate::{
     error::Error,
     sqlite::{Sqlite, column},
@@ -29,7 +29,7 @@ const SPEAKER_MARK: char = '\u{e001}';
 const EVERYBODY: i64 = 0;
 
 const COLUMNS: &str = "m.id, a.id, a.name, m.display_name, m.role, m.said, m.at_ms, m.reply_to, m.reply_name,
-    m.called, m.deleted OR m.place < max(?1, coalesce(c.until, 0))";
+    m.called, m.deleted OR m.place < max(?1, coalesce(c.until, 0)), m.way, m.color";
 /// Messages with who said them, if they are still there, and what was taken back of them.
 const JOINED: &str = "JOIN speakers s ON s.number = m.speaker JOIN accounts a ON a.id = s.account
     LEFT JOIN message_clears c ON c.room = m.room AND c.speaker = m.speaker";
@@ -54,7 +54,7 @@ impl Messages for Sqlite {
             let cleared = cleared(db, room, EVERYBODY)?;
             let limit = wanted.limit;
             if !wanted.is_search() {
-                return page(db, room, before, cleared, limit);
+                return page(db, room, before, cleared, limit, wanted.comments);
             }
             let speaker = match wanted.account {
                 Some(account) => match speaker_of(db, account)? {
@@ -187,9 +187,11 @@ fn said(db: &Connection, room: i64, speaker: i64, message: &Message) -> Result<(
         Spot::Free(place) => {
             let mut insert = db.prepare_cached(
                 "INSERT INTO messages (place, id, room, speaker, display_name, role, said, at_ms, reply_to, reply_name,
-                     called, deleted) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+                     called, deleted, way, color)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)",
             )?;
             let (answered, name) = message.reply_to.as_ref().map(|(id, name)| (*id.as_bytes(), name.as_str())).unzip();
+            let flight = message.flight.as_ref();
             insert.execute(params![
                 place,
                 message.id.as_bytes(),
@@ -203,8 +205,10 @@ fn said(db: &Connection, room: i64, speaker: i64, message: &Message) -> Result<(
                 name,
                 message.called,
                 message.deleted,
+                flight.map(|flight| flight.way.as_str()),
+                flight.and_then(|flight| flight.color.as_deref()),
             ])?;
-            if !message.deleted {
+            if !message.deleted && flight.is_none() {
                 let mut tokens = words::tokens(&message.text);
                 tokens.extend([token(ROOM_MARK, room), token(SPEAKER_MARK, speaker)]);
                 let tokens = Vec::from_iter(tokens).join(" ");
@@ -299,11 +303,12 @@ fn message_at(db: &Connection, room: i64, id: MessageId) -> Result<Option<Messag
     Ok(query.query_row([cleared, place, room], message).optional()?)
 }
 
-fn page(db: &Connection, room: i64, before: i64, cleared: i64, limit: usize) -> Result<Found, Error> {
+fn page(db: &Connection, room: i64, before: i64, cleared: i64, limit: usize, comments: bool) -> Result<Found, Error> {
     let mut query = db.prepare_cached(&format!(
-        "SELECT {COLUMNS} FROM messages m {JOINED} WHERE m.room = ?2 AND m.place < ?3 ORDER BY m.place DESC LIMIT ?4"
+        "SELECT {COLUMNS} FROM messages m {JOINED} WHERE m.room = ?2 AND m.place < ?3 AND (?5 OR m.way IS NULL)
+         ORDER BY m.place DESC LIMIT ?4"
     ))?;
-    let rows = query.query_map([cleared, room, before, one_more(limit)], message)?;
+    let rows = query.query_map(params![cleared, room, before, one_more(limit), comments], message)?;
     Ok(cut(rows.collect::<Result<_, _>>()?, limit))
 }
 
@@ -318,7 +323,7 @@ fn said_by(
     let from = cleared_of_all.max(cleared(db, room, speaker)?);
     let mut query = db.prepare_cached(&format!(
         "SELECT {COLUMNS} FROM messages m {JOINED}
-         WHERE m.speaker = ?2 AND m.room = ?3 AND m.place < ?4 AND m.place >= ?1 AND NOT m.deleted
+         WHERE m.speaker = ?2 AND m.room = ?3 AND m.place < ?4 AND m.place >= ?1 AND NOT m.deleted AND m.way IS NULL
          ORDER BY m.place DESC LIMIT ?5"
     ))?;
     let rows = query.query_map([from, speaker, room, before, one_more(limit)], message)?;
@@ -382,6 +387,10 @@ fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
         (Some(id), Some(name)) => Some((id, name)),
         _ => None,
     };
+    let flight = match column::read_or_null(row, 11, Way::parse)? {
+        Some(way) => Some(Flight { way, color: row.get(12)? }),
+        None => None,
+    };
     let message = Message {
         id: MessageId::from_bytes(row.get(0)?),
         account: column::parsed(row, 1)?,
@@ -393,6 +402,7 @@ fn message(row: &Row<'_>) -> rusqlite::Result<Message> {
         reply_to,
         called: row.get(9)?,
         deleted: row.get(10)?,
+        flight,
     };
     Ok(if message.deleted { message.taken_back() } else { message })
 }

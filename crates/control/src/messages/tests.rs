@@ -44,6 +44,7 @@ impl Room {
             reply_to: None,
             called: None,
             deleted: false,
+            flight: None,
         }
     }
 

@@ -30,7 +30,10 @@ CREATE TABLE messages (
     reply_name   TEXT,
     -- By the client that sent it.
     called       TEXT,
-    deleted      INTEGER NOT NULL DEFAULT 0
+    deleted      INTEGER NOT NULL DEFAULT 0,
+    -- Of a comment that only flew over the picture.
+    way          TEXT,
+    color        TEXT
 ) STRICT;
 -- Each ends with the place, as every index does.
 CREATE INDEX messages_of_room ON messages (room);

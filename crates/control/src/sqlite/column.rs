@@ -31,6 +31,16 @@ pub(crate) fn read<T>(row: &Row<'_>, index: usize, read: fn(&str) -> Option<T>) 
     })
 }
 
+/// As [`read`], of a column that may have none.
+pub(crate) fn read_or_null<T>(
+    row: &Row<'_>,
+    index: usize,
+    reader: fn(&str) -> Option<T>,
+) -> rusqlite::Result<Option<T>> {
+    let text: Option<String> = row.get(index)?;
+    text.map(|_| read(row, index, reader)).transpose()
+}
+
 /// A text that is JSON.
 pub(crate) fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, index: usize) -> rusqlite::Result<T> {
     let text: String = row.get(index)?;

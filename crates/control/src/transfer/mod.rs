@@ -1,12 +1,13 @@
 //! Moving a store that has outgrown one machine: everything from an SQLite file into a CQL keyspace.
 //!
-//! [`source`] reads the file's tables and says what each row becomes; [`target`] writes that and reads it back. The
+//! [`source`] reads the file's tables and [`becomes`] says what each row becomes; [`target`] writes that and reads it back. The
 //! file is held alone meanwhile, so no server runs on it. The target must be empty; how far the move has come is kept
 //! in it, and the same move goes on from there. At the end every table of the target is read and compared with what
 //! the file makes of it, by count and by checksum; until then no server starts on the target.
 //!
 //! Rows are written with a time stamp of before the move, so that whatever the cluster's nodes write later is later.
 
+mod becomes;
 mod source;
 mod target;
 #[cfg(test)]

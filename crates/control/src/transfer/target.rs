@@ -1,6 +1,9 @@
 //! The keyspace's tables: written with a time stamp of before the move, read back whole.
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
 
 use futures::{StreamExt, TryStreamExt, stream};
 use scylla::{
@@ -10,7 +13,7 @@ use scylla::{
 };
 use sha2::{Digest, Sha256};
 
-use super::source::Written;
+use super::becomes::Written;
 use crate::{
     cql::{self, Cluster, fault, statement::qualified},
     error::Error,
@@ -19,6 +22,11 @@ use crate::{
 
 /// Rows written side by side.
 const ABREAST: usize = 64;
+/// How often a row is written that a server did not acknowledge in time, as a busy one does: what it is and when it was
+/// written stay the same.
+const TRIES_MAX: u32 = 6;
+/// How long it is waited before the second try; twice as long before each further one.
+const TRY_AGAIN: Duration = Duration::from_millis(250);
 /// How far before the move's beginning its rows are dated, in microseconds: more than clocks differ.
 const DATED_BEFORE_US: i64 = 3_600_000_000;
 
@@ -158,6 +166,8 @@ pub(super) const TARGETS: &[Table] = &[
             "reply_name",
             "called",
             "deleted",
+            "way",
+            "color",
         ],
     ),
     Table { name: "message_buckets", columns: &["channel", "bucket"], key: 0, repeats: true },
@@ -291,8 +301,16 @@ impl Target {
         let unknown = || Error::Other(format!("the move knows no table {}", row.table));
         let statement = self.writing.get(row.table).ok_or_else(unknown)?;
         let table = TARGETS.iter().find(|table| table.name == row.table).ok_or_else(unknown)?;
-        let answer = self.session.execute_unpaged(statement, table.values(row, timestamp)).await;
-        answer.map(drop).map_err(|error| fault::execution(&error))
+        let values = table.values(row, timestamp);
+        let mut pause = TRY_AGAIN;
+        for _ in 1..TRIES_MAX {
+            match self.session.execute_unpaged(statement, &values).await.map_err(|error| fault::execution(&error)) {
+                Err(Error::Unreachable(_) | Error::Busy) => tokio::time::sleep(pause).await,
+                answer => return answer.map(drop),
+            }
+            pause *= 2;
+        }
+        self.session.execute_unpaged(statement, &values).await.map(drop).map_err(|error| fault::execution(&error))
     }
 
     /// Reads a table whole.

@@ -38,7 +38,7 @@ export class Replay {
     private readonly channel: string,
     /** When the recording began, in milliseconds since 1970: what was said before is not shown. */
     private readonly began: number,
-    /** Somebody says something, as the picture has it. */
+    /** Somebody says something, as the picture has it, or lets it fly over the picture only. */
     private readonly said: (message: Message) => void,
     private readonly now: () => number = Date.now,
   ) {}
@@ -73,7 +73,7 @@ export class Replay {
     while (due < this.#coming.length && Date.parse(this.#coming[due]?.at ?? "") <= at) due += 1;
     if (due === 0) return;
     const said = this.#coming.splice(0, due);
-    this.lines = [...this.lines, ...said].slice(-SHOWN_MAX);
+    this.lines = [...this.lines, ...said.filter(({ danmaku }) => !danmaku)].slice(-SHOWN_MAX);
     for (const message of said) this.said(message);
   }
 
@@ -99,7 +99,7 @@ export class Replay {
         const { items, next } = await messages(
           this.by,
           this.channel,
-          { limit: PAGE, ...place },
+          { limit: PAGE, comments: true, ...place },
           signal,
         );
         const within = items.filter(({ at }) => Date.parse(at) >= from);

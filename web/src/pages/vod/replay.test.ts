@@ -55,6 +55,26 @@ test("messages come when the picture does, each once", async () => {
   expect(said).toEqual(every.slice(0, 301).map((second) => `at ${second}`));
 });
 
+test("comments fly that stand nowhere", async () => {
+  const { said, replay } = room([1, 2]);
+  const fetched = replay["by"].call;
+  replay["by"].call = async <T>(path: string) => {
+    const answer = await fetched<{ items: Message[] }>(path);
+    const over = path.includes("comments=true");
+    const items = answer.value.items.flatMap((message) =>
+      message.id === "m2"
+        ? over
+          ? [{ ...message, danmaku: { mode: "top" as const } }]
+          : []
+        : [message],
+    );
+    return { ...answer, value: { ...answer.value, items } as T };
+  };
+  await play(replay, 0, 5);
+  expect(said).toEqual(["at 1", "at 2"]);
+  expect(replay.lines.map(({ text }) => text)).toEqual(["at 1"]);
+});
+
 test("who goes elsewhere finds what was said there before, and goes on", async () => {
   const { said, replay } = room([-5, 10, 20, 500, 510, 520]);
   await play(replay, 0, 15);
