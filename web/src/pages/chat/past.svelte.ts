@@ -6,8 +6,11 @@ import type { Message } from "../../chat/wire";
 const PAGE = 50;
 /** Pages without anything new that are passed over before the reader is asked whether to go on. */
 const EMPTY_MAX = 5;
-/** How far behind a message its surroundings may end, in milliseconds: the first that leaves it in the page counts. */
-const SURROUNDINGS_MS = [600_000, 60_000, 10_000, 1_000, 1] as const;
+/**
+ * How far behind a message its surroundings end at most, in milliseconds. A fourth of that, and again, until the message is
+ * in the page: so about a fourth of the page or more comes after it, however fast people talk.
+ */
+const SURROUNDINGS_MS = 600_000;
 
 /** What was said before that which a room still knows. */
 export class Past {
@@ -54,12 +57,12 @@ export class Past {
 
   /** A page with a message in it, newest first; null when it is no longer there. */
   async around(id: string, at: number): Promise<Message[] | null> {
-    for (const after of SURROUNDINGS_MS) {
+    for (let after = SURROUNDINGS_MS; ; after = Math.ceil(after / 4)) {
       const before = new Date(at + after).toISOString();
       const { items } = await messages(this.by, this.channel, { limit: PAGE, before });
       if (items.some((message) => message.id === id)) return items;
+      if (after === 1) return null;
     }
-    return null;
   }
 
   #wanted(oldest: Message | null): Wanted {
