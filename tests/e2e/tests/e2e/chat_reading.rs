@@ -129,6 +129,7 @@ async fn a_recording_plays_with_the_chat_of_its_time_beside_and_over_it() {
     hls::open(&server.playlist("anna")).await;
     let mut berta = speaker(&server, "berta", "anna").await;
     berta.say("1", "what a start").await;
+    berta.send(&json!({"type": "danmaku", "text": "over it only", "mode": "top"})).await;
     let mut reader = Browser::launch();
     reader.goto(&server.url("/anna")).await;
     // Asked once a second: more often is too often for the API.
@@ -142,6 +143,9 @@ async fn a_recording_plays_with_the_chat_of_its_time_beside_and_over_it() {
     reader.wait(playing).await;
     reads(&mut reader, ".log .line", "what a start").await;
     reads(&mut reader, ".danmaku .flying", "what a start").await;
+    reads(&mut reader, ".danmaku .flying", "over it only").await;
+    let beside = reader.eval("document.querySelector('.log').innerText").await;
+    assert!(!beside.as_str().expect("a text").contains("over it only"), "{beside}");
     reader.screenshot(&pictures().join("vod-chat.png")).await;
     anybody_can_use(&mut reader, "vod").await;
     is_content(&mut reader).await;
