@@ -55,14 +55,9 @@ impl State {
             Message { id: MessageId::new(), user: speaker.person.clone(), text, at: now, reply_to, deleted: false };
         let new = message.id;
         self.append(Event::Message(message), terms, move |taken| {
-            let refused = |why: Refusal| refusal(&why, Some(&id));
-            asked.answer(&match taken {
-                Ok(Taken::New(offset)) => Said::Ack { id: &id, offset, message: new }.json(),
-                Ok(Taken::Again(offset, message)) => Said::Ack { id: &id, offset, message }.json(),
-                Ok(Taken::TooMuch(wait)) => refused(Refusal::for_now("rate_limited", TOO_MUCH, wait)),
-                Ok(Taken::TooSoon(wait)) => refused(Refusal::for_now("slow_mode", TOO_SOON, wait)),
-                Ok(Taken::NotUnique) => refused(Refusal::new("not_unique", "This was said a moment ago.")),
-                Err(Down) => refused(unavailable()),
+            asked.answer(&match taken.map_err(|Down| unavailable()).and_then(place) {
+                Ok(Place { offset, earlier }) => Said::Ack { id: &id, offset, message: earlier.unwrap_or(new) }.json(),
+                Err(why) => refusal(&why, Some(&id)),
             });
         });
     }
@@ -81,12 +76,8 @@ impl State {
         // The room's log hears nothing of it, so that its pace is kept here. What could not be kept is sent again under
         // the same id.
         let pace = Event::Cleared { user: None, by: author.id, sentence: None };
-        let refused = match self.comments.append(pace, &Terms { once: None, unique: None, ..terms }, now()).0 {
-            Taken::TooMuch(wait) => Some(Refusal::for_now("rate_limited", TOO_MUCH, wait)),
-            Taken::TooSoon(wait) => Some(Refusal::for_now("slow_mode", TOO_SOON, wait)),
-            Taken::New(_) | Taken::Again(..) | Taken::NotUnique => None,
-        };
-        if let Some(why) = refused {
+        let terms = Terms { once: None, unique: None, ..terms };
+        if let Err(why) = place(self.comments.append(pace, &terms, now()).0) {
             return asked.answer(&refusal(&why, Some(&id)));
         }
         let (gate, fabric, channel) = (self.arguments.gate.clone(), self.arguments.fabric.clone(), self.arguments.id);
@@ -148,13 +139,10 @@ impl State {
         let comment = Danmaku { id: MessageId::new(), user: speaker.person.clone(), text, mode, color, at: now };
         // The log of comments keeps their pace only.
         let pace = Event::Cleared { user: None, by: speaker.person.id, sentence: None };
-        let wait = match self.comments.append(pace, &terms, now).0 {
-            Taken::New(_) | Taken::Again(..) => return self.signal(Signal::Danmaku(comment)),
-            Taken::TooMuch(wait) => Refusal::for_now("rate_limited", TOO_MUCH, wait),
-            Taken::TooSoon(wait) => Refusal::for_now("slow_mode", TOO_SOON, wait),
-            Taken::NotUnique => Refusal::new("not_unique", "This was said a moment ago."),
-        };
-        asked.answer(&refusal(&wait, None));
+        match place(self.comments.append(pace, &terms, now).0) {
+            Ok(_) => self.signal(Signal::Danmaku(comment)),
+            Err(why) => asked.answer(&refusal(&why, None)),
+        }
     }
 
     pub(super) fn delete(&mut self, asked: Asked, speaker: &Speaker, id: MessageId) {
@@ -174,12 +162,10 @@ impl State {
         // Whoever takes back much of their own is held to the pace of speaking.
         let limit = if moderates { None } else { self.arguments.config.bounds().limit };
         let terms = Terms { by: limit.map(|_: Limit| by), limit, ..Terms::default() };
-        self.append(Event::Deleted { id, by }, terms, move |taken| match taken {
-            Ok(Taken::TooMuch(wait)) => {
-                asked.answer(&refusal(&Refusal::for_now("rate_limited", TOO_MUCH, wait), None));
+        self.append(Event::Deleted { id, by }, terms, move |taken| {
+            if let Err(why) = taken.map_err(|Down| unavailable()).and_then(place) {
+                asked.answer(&refusal(&why, None));
             }
-            Ok(_) => drop(asked),
-            Err(Down) => asked.answer(&refusal(&unavailable(), None)),
         });
     }
 
@@ -201,6 +187,24 @@ impl State {
 
     pub(super) fn signal(&self, signal: Signal) {
         self.arguments.fabric.signal(self.arguments.id, signal);
+    }
+}
+
+/// Where something stands that was taken.
+struct Place {
+    offset: u64,
+    /// What it was called when it was said before.
+    earlier: Option<MessageId>,
+}
+
+/// Where it stands, or why it was not taken.
+fn place(taken: Taken) -> Result<Place, Refusal> {
+    match taken {
+        Taken::New(offset) => Ok(Place { offset, earlier: None }),
+        Taken::Again(offset, message) => Ok(Place { offset, earlier: Some(message) }),
+        Taken::TooMuch(wait) => Err(Refusal::for_now("rate_limited", TOO_MUCH, wait)),
+        Taken::TooSoon(wait) => Err(Refusal::for_now("slow_mode", TOO_SOON, wait)),
+        Taken::NotUnique => Err(Refusal::new("not_unique", "This was said a moment ago.")),
     }
 }
 
